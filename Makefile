@@ -1,0 +1,42 @@
+# Everything runs in .venv with the versions of constraints.txt.
+PYTHON ?= python3
+PY := .venv/bin/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
+
+.PHONY: help demo test lint format clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+.venv/.demo: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[demo]"
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[dev]"
+	@touch $@ .venv/.demo
+
+demo: .venv/.demo  ## train with and without the penalty, print what it saves
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp demo
+
+test: .venv/.dev  ## the whole test suite, on all three backends
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
+	KERAS_BACKEND=jax $(PY) -m pytest -q -m every_backend tests
+	KERAS_BACKEND=torch $(PY) -m pytest -q -m every_backend tests
+
+lint: .venv/.dev  ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/.dev  ## let ruff rewrite what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:  ## remove the environment and all caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

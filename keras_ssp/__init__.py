@@ -1,0 +1,48 @@
+"""Spiking neural networks in Keras 3 that know what they cost."""
+
+from keras_ssp import (
+    callbacks,
+    energy,
+    event_routes,  # noqa: F401  (registers the fan-out rules)
+    layers,
+    surrogates,
+    synapses,
+)
+from keras_ssp.energy import (
+    EnergyModel,
+    EnergyReport,
+    energy_report,
+    penalty_values,
+    register_energy_model,
+)
+from keras_ssp.penalties import (
+    BalancedPenalty,
+    SpikeCountPenalty,
+    SpikePenalty,
+    SynapticPenalty,
+    SynOpsTarget,
+    penalize,
+    set_penalty_weight,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BalancedPenalty",
+    "EnergyModel",
+    "EnergyReport",
+    "SpikeCountPenalty",
+    "SpikePenalty",
+    "SynOpsTarget",
+    "SynapticPenalty",
+    "callbacks",
+    "energy",
+    "energy_report",
+    "layers",
+    "penalize",
+    "penalty_values",
+    "register_energy_model",
+    "set_penalty_weight",
+    "surrogates",
+    "synapses",
+]

@@ -1,0 +1,135 @@
+"""Batches of inputs out of arrays, `tf.data.Dataset`s, `PyDataset`s and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_ssp import graph
+
+
+def input_batches(data: Any, model: Any, batch_size: int) -> Iterator[Any]:
+    """Yields inputs of `model`, targets and sample weights left out.
+
+    Args:
+        data: Array, list or dict of arrays (several inputs), tuple `(x, y, ...)`,
+            `keras.utils.PyDataset`, `tf.data.Dataset`, or an iterable of batches.
+        model: The model that will see them; its input shapes are checked.
+        batch_size: Rows per batch where `data` are arrays.
+
+    Raises:
+        ValueError: If there is no sample, a shape does not fit, arrays differ in
+            length, or values are NaN or infinite.
+    """
+    found = False
+    for batch in _raw_batches(data, batch_size):
+        inputs = batch[0] if isinstance(batch, tuple) else batch
+        inputs = tree.map_structure(_to_numpy, inputs)
+        rows = _checked_rows(inputs, model)
+        if rows:
+            found = True
+            yield inputs
+    if not found:
+        raise ValueError("`data` must hold at least one sample. Received: none.")
+
+
+def count_batches(data: Any, batch_size: int) -> int | None:
+    """Batches in `data`, `None` if that is not known beforehand."""
+    if _is_arrays(data):
+        first = tree.flatten(data[0] if isinstance(data, tuple) else data)[0]
+        return -(-len(first) // batch_size)
+    if isinstance(data, keras.utils.PyDataset):
+        return None if data.num_batches is None else int(data.num_batches)
+    cardinality = getattr(data, "cardinality", None)
+    if cardinality is not None:
+        count = int(cardinality())
+        return count if count >= 0 else None
+    return len(data) if hasattr(data, "__len__") else None
+
+
+def rows_of(inputs: Any) -> int:
+    """Samples in one batch of inputs."""
+    return len(tree.flatten(inputs)[0])
+
+
+def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
+    if _is_arrays(data):
+        inputs = data[0] if isinstance(data, tuple) else data
+        inputs = tree.map_structure(_to_numpy, inputs)
+        lengths = {len(x) for x in tree.flatten(inputs)}
+        if len(lengths) != 1:
+            raise ValueError(
+                "`data` must hold arrays of one length. Received: lengths="
+                f"{sorted(lengths)}."
+            )
+        for start in range(0, lengths.pop(), batch_size):
+            stop = start + batch_size
+            yield tree.map_structure(lambda x: x[start:stop], inputs)  # noqa: B023
+    elif isinstance(data, keras.utils.PyDataset):
+        if data.num_batches is None:
+            raise ValueError(
+                "`data` must be finite. Received: a PyDataset whose num_batches is None."
+            )
+        for k in range(int(data.num_batches)):
+            yield data[k]
+    elif hasattr(data, "__iter__"):
+        if getattr(data, "cardinality", None) is not None and int(
+            data.cardinality()
+        ) == -1:
+            raise ValueError(
+                "`data` must be finite. Received: a dataset that repeats for ever."
+            )
+        yield from data
+    else:
+        raise ValueError(
+            "`data` must be arrays, a tf.data.Dataset, a keras.utils.PyDataset or an "
+            f"iterable of batches. Received: data of type {type(data).__name__}."
+        )
+
+
+def _is_arrays(data: Any) -> bool:
+    if isinstance(data, tuple):
+        return bool(data) and _is_arrays(data[0])
+    if isinstance(data, (list, dict)):
+        return all(hasattr(x, "shape") or np.isscalar(x) for x in tree.flatten(data))
+    return hasattr(data, "shape")
+
+
+def _to_numpy(x: Any) -> np.ndarray:
+    if isinstance(x, np.ndarray):
+        return x
+    return np.asarray(ops.convert_to_numpy(x))
+
+
+def _checked_rows(inputs: Any, model: Any) -> int:
+    arrays = tree.flatten(inputs)
+    if graph.is_graph_model(model):
+        specs = [tuple(t.shape) for t in model.inputs]
+        shapes = [x.shape for x in arrays]
+        if len(specs) != len(shapes) or not all(map(_fits, shapes, specs)):
+            raise ValueError(
+                f"`data` must hold batches of shape {_listed(specs)}, the inputs of "
+                f"model '{model.name}'. Received: {_listed(shapes)}."
+            )
+    for x in arrays:
+        if np.issubdtype(x.dtype, np.floating) and not np.all(np.isfinite(x)):
+            bad = int(np.count_nonzero(~np.isfinite(x)))
+            raise ValueError(
+                "`data` must hold finite numbers only. Received: a batch with "
+                f"{bad} NaN or infinite values."
+            )
+    return len(arrays[0])
+
+
+def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(spec) and all(
+        n is None or n == m for m, n in zip(shape[1:], spec[1:], strict=True)
+    )
+
+
+def _listed(shapes: Any) -> str:
+    return ", ".join(str(tuple(s)) for s in shapes)

@@ -1,0 +1,223 @@
+"""Energy models by name: what one operation costs, and where that number comes from.
+
+| name | accumulate, MAC (pJ) | also counts |
+|---|---|---|
+| `cmos45` | 0.9, 4.6 | |
+| `cmos45_fp16` | 0.4, 1.5 | |
+| `cmos45_int8` | 0.03, 0.23 | |
+| `lemaire2022` | 0.1, 3.2 | memory accesses, addressing |
+| `loihi` | 23.6 | neuron updates |
+| `spinnaker` | 13300 | neuron updates |
+| `spinnaker2` | 450 | neuron updates |
+
+They are estimates from operation counts; none is a measurement of your network on a
+chip.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeAlias
+
+from keras_ssp.energy.formulas import (
+    EnergyModel,
+    LayerCounts,
+    MemoryEnergyModel,
+    NeuromorphicEnergyModel,
+    activation_bits,
+    sram_access_pj,
+)
+
+__all__ = [
+    "EnergyModel",
+    "EnergyModelLike",
+    "LayerCounts",
+    "MemoryEnergyModel",
+    "NeuromorphicEnergyModel",
+    "activation_bits",
+    "get",
+    "names",
+    "register_energy_model",
+    "sram_access_pj",
+]
+
+EnergyModelLike: TypeAlias = str | EnergyModel | Mapping[str, Any]
+
+_MODELS: dict[str, EnergyModel] = {}
+_KINDS: dict[str, type[EnergyModel]] = {}
+
+
+def register_energy_model(
+    model: EnergyModel, *, overwrite: bool = False
+) -> EnergyModel:
+    """Makes an energy model available by its name.
+
+    Args:
+        model: The model. A subclass sets a `kind` of its own, by which `get` finds
+            the class of a saved config.
+        overwrite: Whether it may replace a model of the same name.
+
+    Returns:
+        `model`.
+
+    Raises:
+        ValueError: If the name, or the `kind` of another class, is taken.
+    """
+    if not isinstance(model, EnergyModel):
+        raise ValueError(f"`model` must be an EnergyModel. Received: model={model!r}.")
+    if model.name in _MODELS and not overwrite:
+        raise ValueError(
+            "`model` must have a name that is free, or pass `overwrite=True`. "
+            f"Received: model.name={model.name!r}."
+        )
+    if _KINDS.setdefault(model.kind, type(model)) is not type(model):
+        raise ValueError(
+            f"`model` must have a `kind` of its own: {model.kind!r} belongs to "
+            f"{_KINDS[model.kind].__name__}. Received: model={model!r}."
+        )
+    _MODELS[model.name] = model
+    return model
+
+
+def names() -> tuple[str, ...]:
+    """Names of the registered energy models."""
+    return tuple(_MODELS)
+
+
+def get(identifier: EnergyModelLike) -> EnergyModel:
+    """Returns an energy model.
+
+    Args:
+        identifier: A registered name, an `EnergyModel`, or a mapping with at least
+            `ac_pj` and `mac_pj` (`kind` and `name` default to `"arithmetic"` and
+            `"custom"`), such as `EnergyModel.to_dict` returns.
+
+    Raises:
+        ValueError: If the name, the kind or a key is unknown, or a constant is
+            missing, negative or not finite.
+
+    Example:
+
+    >>> get("cmos45").ac_pj, get({"ac_pj": 0.1, "mac_pj": 1.0}).name
+    (0.9, 'custom')
+    """
+    if isinstance(identifier, EnergyModel):
+        return identifier
+    if isinstance(identifier, str) and identifier in _MODELS:
+        return _MODELS[identifier]
+    if isinstance(identifier, Mapping):
+        return _from_config(dict(identifier))
+    raise ValueError(
+        f"`energy_model` must be one of {', '.join(map(repr, _MODELS))}, an "
+        "EnergyModel, or a dict with 'ac_pj' and 'mac_pj'. "
+        f"Received: energy_model={identifier!r}."
+    )
+
+
+def _from_config(config: dict[str, Any]) -> EnergyModel:
+    received = dict(config)
+    kind = config.pop("kind", EnergyModel.kind)
+    if kind not in _KINDS:
+        raise ValueError(
+            f"`kind` must be one of {', '.join(map(repr, _KINDS))}. "
+            f"Received: energy_model={received!r}."
+        )
+    config.setdefault("name", "custom")
+    cls = _KINDS[kind]
+    known = [field.name for field in fields(cls)]
+    wanted = [name for name in known if name.endswith("_pj")]
+    if set(config) - set(known) or set(wanted) - set(config):
+        raise ValueError(
+            f"`energy_model` must have the keys {wanted}, and may have "
+            f"{sorted(set(known) - set(wanted))}. Received: energy_model={received!r}."
+        )
+    return cls(**config)
+
+
+# The table behind the 45 nm numbers, in pJ at 0.9 V. Checked against copies of it:
+# 32 bit in PMC8934428 Table 3, int8 in LEAT-EDGE/qualia-plugin-snn, fp16 in
+# stillwater-sc/esim.
+#   add: int8 0.03, int32 0.1, fp16 0.4, fp32 0.9
+#   mult: int8 0.2, int32 3.1, fp16 1.1, fp32 3.7
+_HOROWITZ = (
+    "Horowitz, Computing's Energy Problem (and what we can do about it), ISSCC 2014"
+)
+_HOEPPNER = (
+    "Hoeppner et al., Dynamic Power Management for Neuromorphic Many-Core Systems, "
+    "IEEE TCAS-I 66 (2019), arXiv 1903.08941, as quoted by KerasSpiking's ModelEnergy"
+)
+
+register_energy_model(
+    EnergyModel(
+        name="cmos45",
+        ac_pj=0.9,  # fp32 add
+        mac_pj=4.6,  # fp32 mult 3.7 + add 0.9
+        description="45 nm CMOS, 32-bit float arithmetic",
+        source=_HOROWITZ,
+    )
+)
+register_energy_model(
+    EnergyModel(
+        name="cmos45_fp16",
+        ac_pj=0.4,  # fp16 add
+        mac_pj=1.5,  # fp16 mult 1.1 + add 0.4
+        description="45 nm CMOS, 16-bit float arithmetic",
+        source=_HOROWITZ,
+    )
+)
+register_energy_model(
+    EnergyModel(
+        name="cmos45_int8",
+        ac_pj=0.03,  # int8 add; a 32-bit accumulator would cost 0.1
+        mac_pj=0.23,  # int8 mult 0.2 + add 0.03
+        description="45 nm CMOS, 8-bit integer arithmetic, 8-bit accumulator",
+        source=_HOROWITZ,
+    )
+)
+register_energy_model(
+    MemoryEnergyModel(
+        name="lemaire2022",
+        ac_pj=0.1,  # int32 add, the arithmetic of Lemaire et al.
+        mac_pj=3.2,  # int32 mult 3.1 + add 0.1
+        description="45 nm CMOS, 32-bit integers, with SRAM accesses and addressing",
+        source=f"Lemaire et al., ICONIP 2022, arXiv 2210.13107; constants: {_HOROWITZ}",
+    )
+)
+register_energy_model(
+    NeuromorphicEnergyModel(
+        name="loihi",
+        # Davies et al. 2018, Table 2, from pre-silicon SPICE simulation at 0.75 V;
+        # checked against the copy of the table in SANA-FE, the Loihi simulator.
+        ac_pj=23.6,  # synaptic operation, the minimum they give
+        mac_pj=23.6,  # no MAC unit: one synaptic operation
+        active_pj=81.0,  # neuron update, active
+        inactive_pj=52.0,  # neuron update, inactive
+        description="Intel Loihi, 14 nm, pre-silicon simulation, without routing",
+        source="Davies et al., Loihi, IEEE Micro 38(1) 82-99 (2018), Table 2",
+    )
+)
+# SpiNNaker's numbers are second-hand: we did not get to read the paper's tables, only
+# KerasSpiking's copy of them. Others differ widely. SpiNNaker2: 1.5 nJ per event in
+# another library's copy, 10 pJ in Tang et al., Front. Neurosci. 17:1187252 (2023),
+# Table 3, which also has 45 pJ for SpiNNaker. Read them as orders of magnitude.
+register_energy_model(
+    NeuromorphicEnergyModel(
+        name="spinnaker",
+        ac_pj=13_300.0,  # 13.3 nJ per synaptic event
+        mac_pj=13_300.0,  # software on ARM cores: one synaptic event
+        active_pj=26_000.0,  # 26 nJ per neuron update, firing or not
+        inactive_pj=26_000.0,
+        description="SpiNNaker, 130 nm, order of magnitude",
+        source=_HOEPPNER,
+    )
+)
+register_energy_model(
+    NeuromorphicEnergyModel(
+        name="spinnaker2",
+        ac_pj=450.0,  # 450 pJ per synaptic event
+        mac_pj=450.0,  # software on ARM cores: one synaptic event
+        active_pj=2_190.0,  # 2.19 nJ per neuron update, firing or not
+        inactive_pj=2_190.0,
+        description="SpiNNaker2 prototype, 28 nm, order of magnitude",
+        source=_HOEPPNER,
+    )
+)

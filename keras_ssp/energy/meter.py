@@ -1,0 +1,331 @@
+"""Counts what a model does on data, in evaluation mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ssp import graph, timeline
+from keras_ssp._checks import positive_int
+from keras_ssp.energy import hardware
+from keras_ssp.energy.batches import count_batches, input_batches, rows_of
+from keras_ssp.energy.formulas import LayerCounts
+from keras_ssp.energy.report import EnergyReport, LayerReport
+from keras_ssp.layers.base import listening
+from keras_ssp.penalties import given_site, penalized_layers
+from keras_ssp.synapses import Site, Synapses, Weighted, analyze
+from keras_ssp.taps import per_sample, uniform
+
+SUBCLASSED_NOTE = (
+    "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "
+    "analogue synapses and the ANN baselines are NOT counted"
+)
+
+
+def energy_report(
+    model: Any,
+    data: Any,
+    *,
+    energy_model: Any = "cmos45",
+    batch_size: int = 128,
+    verbose: int = 0,
+) -> EnergyReport:
+    """Measures what a model's spikes cost on data, layer by layer.
+
+    The model runs with `training=False` over all of `data`. For spiking layer l
+
+        SynOps_l = E_x[ sum_t sum_i psi_{l,i} * s_{l,i}[t] ],   E_l = E_AC * SynOps_l
+
+    and each layer with synapses that analogue values drive has a row of
+    multiply-accumulates. Counts are float32 per sample on the device and float64
+    across samples, so that partial batches weigh what they should.
+
+    Args:
+        model: Built Sequential or Functional model, or a subclassed one whose `LIF`
+            layers were given `fan_out`.
+        data: Arrays, tuple `(x, y)`, `tf.data.Dataset`, `keras.utils.PyDataset` or an
+            iterable of batches.
+        energy_model: Name, `EnergyModel`, or mapping such as
+            `{"ac_pj": 0.9, "mac_pj": 4.6}`. Defaults to `"cmos45"`.
+        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
+        verbose: 1 shows a progress bar. Defaults to 0.
+
+    Returns:
+        An `EnergyReport`, energies in pJ per sample.
+
+    Raises:
+        ValueError: If a layer has no fan-out rule, `data` is empty, of the wrong
+            shape, or holds NaN, or the energy model is unknown.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(),
+    ...     keras.layers.Dense(3), RateReadout()])
+    >>> report = energy_report(model, np.ones((5, 4), "float32"))
+    >>> [row.name for row in report.layers if row.kind == "analogue"] != []
+    True
+
+    Reference: Suetake et al., arXiv 2302.01500, E_SNN = E_AC * E_x[Omega_syn] for
+    p = 1; energies per operation from the energy model's own source.
+    """
+    energy = hardware.get(energy_model)
+    counted = _Counted(model)
+    sums, samples = counted.run(data, positive_int("batch_size", batch_size), verbose)
+    rows = [
+        (site.position, _site_row(site, sums[key], samples, counted, energy))
+        for key, site in counted.sites.items()
+    ]
+    rows += [
+        (layer.position, _analogue_row(layer, energy))
+        for layer in counted.weighted
+        if layer.macs
+    ]
+    rows.sort(key=lambda row: row[0])
+    return EnergyReport(
+        model_name=str(model.name),
+        energy_model=energy,
+        samples=samples,
+        time_steps=counted.time_steps,
+        layers=tuple(row for _, row in rows),
+        ann_macs=sum(layer.dense for layer in counted.weighted),
+        notes=counted.notes,
+    )
+
+
+def penalty_values(
+    model: Any, data: Any, *, batch_size: int = 128, verbose: int = 0
+) -> dict[str, float]:
+    """Omega_l of each penalised layer, without lambda, in evaluation mode.
+
+        Omega_l = E_x[ (1/p) sum_t sum_i w_{l,i} * s_{l,i}[t]^p ]
+
+    Args:
+        model: A model with a penalty.
+        data: As for `energy_report`.
+        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
+        verbose: 1 shows a progress bar. Defaults to 0.
+
+    Returns:
+        Layer name to value, calls of a shared layer under `name`, `name:1`, ...
+
+    Raises:
+        ValueError: If the model has no penalty, or `data` breaks its rules.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), DirectEncoding(2), LIF(name="spikes"),
+    ...     keras.layers.Dense(3), RateReadout()])
+    >>> _ = penalize(model, SynapticPenalty(1e-3))
+    >>> penalty_values(model, np.ones((5, 4), "float32"))
+    {'spikes': 24.0}
+    """
+    penalized_layers(model)  # an error if there is none
+    counted = _Counted(model)
+    sums, samples = counted.run(data, positive_int("batch_size", batch_size), verbose)
+    return {
+        site.name: float(sums[key]["penalty"]) / samples
+        for key, site in counted.sites.items()
+        if "penalty" in sums[key]
+    }
+
+
+class _Counted:
+    """A model, its sites, and one pass over data."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.sites: dict[tuple[int, int], Site] = {}
+        self.weighted: tuple[Weighted, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self.time_steps = 1
+        self.readable = graph.is_graph_model(model)
+        if self.readable:
+            synapses: Synapses = analyze(model)
+            self.sites = {(id(s.layer), s.index): s for s in synapses.sites}
+            self.weighted = synapses.layers
+            self.time_steps = synapses.time_steps
+        else:
+            if not timeline.spiking_layers(model):
+                raise ValueError(
+                    "`model` must be a Sequential or Functional model, or have at "
+                    "least one spiking layer (keras_ssp.layers.LIF). Received: "
+                    f"model={model.name!r}."
+                )
+            self.notes = (SUBCLASSED_NOTE,)
+
+    def run(
+        self, data: Any, batch_size: int, verbose: int
+    ) -> tuple[dict[tuple[int, int], dict[str, np.ndarray]], int]:
+        """Sums over all samples for each site, and the number of samples."""
+        probe = _Probe(self)
+        sums: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+        samples = 0
+        bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
+        for inputs in input_batches(data, self.model, batch_size):
+            # A network without any spikes has nothing to measure, only to count.
+            if self.sites or not self.readable:
+                for name, value in probe.predict_on_batch(inputs).items():
+                    self._add(sums, name, np.asarray(value, "float64"))
+            samples += rows_of(inputs)
+            bar.add(1)
+        for key in self.sites:
+            sums.setdefault(key, {})
+        return sums, samples
+
+    def _add(
+        self, sums: dict[tuple[int, int], dict[str, np.ndarray]], name: str, value: Any
+    ) -> None:
+        k, quantity = name.split("/")
+        key = list(self.sites)[int(k)]
+        if quantity == "uncountable" and value.any():
+            raise ValueError(
+                f"Layer '{self.sites[key].name}' states that its input are event "
+                "counts, so `data` must hold whole numbers of at least 0. Received: "
+                "other values. Remedy: `EventFrames(events=False)` for analogue frames."
+            )
+        # (batch,) counts are summed over samples; (1, ...) counts per neuron are kept.
+        total = value[0] if quantity == "neurons" else value.sum()
+        row = sums.setdefault(key, {})
+        row[quantity] = row.get(quantity, 0.0) + total
+
+    def site(self, layer: Any, index: int) -> tuple[int, int]:
+        """The key of a site; a subclassed model's sites are found as it runs."""
+        key = (id(layer), index)
+        if key not in self.sites:
+            if self.readable or timeline.role(layer) != "spiking":
+                raise ValueError(
+                    f"Layer '{layer.name}' emits events that cannot be counted: it is "
+                    "not in the model's graph. Remedy: build the model from "
+                    "keras.Input."
+                )
+            site = given_site(layer)
+            self.sites[key] = site
+            self.time_steps = max(self.time_steps, site.steps)
+        return key
+
+
+class _Probe(keras.Model):
+    """Runs a model and returns counts instead of outputs.
+
+    A Keras model, so that every backend compiles it in its own way.
+    """
+
+    def __init__(self, counted: _Counted) -> None:
+        super().__init__(name="energy_probe")
+        self.counted = counted
+        self.model = counted.model
+
+    def call(self, inputs: Any) -> Mapping[str, Any]:
+        counts: dict[str, Any] = {}
+
+        def hook(layer: Any, index: int, spikes: Any, steps: int) -> None:
+            key = self.counted.site(layer, index)
+            k = list(self.counted.sites).index(key)
+            for name, value in _count(self.counted.sites[key], spikes, steps).items():
+                counts[f"{k}/{name}"] = value
+
+        context = graph.call_context()
+        if self.counted.readable and context is not None:
+            context.set_value("ssp_checked", True)  # `analyze` checked the timeline
+        with listening(hook):
+            self.model(inputs, training=False)
+        return counts
+
+
+def _count(site: Site, spikes: Any, steps: int) -> dict[str, Any]:
+    layer = site.layer
+    counts = {
+        "spikes": per_sample([uniform(1.0, site.size)], spikes, steps),
+        "synops": per_sample(site.taps, spikes, steps),
+    }
+    if site.spiking:
+        per_neuron = ops.sum(ops.cast(spikes, "float32"), axis=0, keepdims=True)
+        counts["neurons"] = per_neuron
+        if layer.bound_penalty is not None:
+            counts["penalty"] = layer.bound_penalty.value(site.index, spikes, steps)
+    else:
+        wide = ops.cast(spikes, "float32")
+        wrong = ops.logical_or(wide < 0, ops.not_equal(wide, ops.floor(wide)))
+        active = ops.cast(wide != 0, "float32")
+        tap = uniform(1.0, site.size)
+        counts["uncountable"] = per_sample([tap], ops.cast(wrong, "float32"), steps)
+        counts["active"] = per_sample([tap], active, steps)
+    return counts
+
+
+def _site_row(
+    site: Site,
+    sums: dict[str, np.ndarray],
+    samples: int,
+    counted: _Counted,
+    energy: Any,
+) -> LayerReport:
+    neurons = int(uniform(1.0, site.size).total)
+    spikes = float(sums.get("spikes", 0.0)) / samples
+    synops = float(sums.get("synops", 0.0)) / samples
+    driven = [w for w in counted.weighted if site.position in w.drivers]
+    largest = sum(tap.total for tap in site.taps)
+    cost = energy.layer_energy(
+        LayerCounts(
+            kind="spiking",
+            synops=synops,
+            neurons=neurons,
+            updates=neurons * site.steps if site.spiking else 0,
+            spikes=spikes,
+            weights=sum(_weights(w) for w in driven),
+            fan_out=largest / neurons,
+            targets=sum(w.outputs for w in driven) or None,
+        )
+    )
+    optional: dict[str, Any] = {}
+    if "penalty" in sums:
+        optional["penalty"] = float(sums["penalty"]) / samples
+    if "neurons" in sums:
+        optional["silent_neurons"] = int(np.count_nonzero(sums["neurons"] == 0))
+    if "active" in sums:  # event counts may exceed 1, a rate may not
+        slots = samples * neurons * site.steps
+        optional["rate"] = float(sums["active"]) / slots
+    return LayerReport(
+        name=site.name,
+        kind="lif" if site.spiking else "encoding",
+        neurons=neurons,
+        time_steps=site.steps,
+        energy_pj=cost,
+        spikes=spikes,
+        synops=synops,
+        fan_out=largest / neurons,
+        Dense=largest * site.steps,
+        notes=site.notes,
+        **optional,
+    )
+
+
+def _analogue_row(layer: Weighted, energy: Any) -> LayerReport:
+    counts = LayerCounts(
+        kind="analogue",
+        macs=layer.macs,
+        neurons=layer.inputs,
+        updates=layer.outputs * layer.steps,
+        weights=_weights(layer),
+        fan_out=layer.dense / layer.inputs,
+    )
+    return LayerReport(
+        name=layer.name,
+        kind="analogue",
+        neurons=layer.inputs,
+        time_steps=layer.steps,
+        energy_pj=energy.layer_energy(counts),
+        fan_out=layer.dense / layer.inputs,
+        Effective_MACs=layer.macs,
+        Dense=layer.macs,
+    )
+
+
+def _weights(layer: Weighted) -> int:
+    return int(layer.layer.count_params())

@@ -1,0 +1,380 @@
+"""The penalty family, and `penalize`, which puts one on a model.
+
+    Omega = (1/p) sum_l sum_t sum_i w_{l,i} * s_{l,i}[t]^p      (batch mean)
+
+is added to the loss as `lambda * Omega` by the spiking layers themselves.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_ssp import graph, timeline
+from keras_ssp._checks import real
+from keras_ssp.synapses import Site, analyze, given_tap
+from keras_ssp.taps import Tap, per_sample, uniform
+
+
+class SpikePenalty(abc.ABC):
+    """Base of the penalties; subclasses choose the weights `w_{l,i}`.
+
+    Args:
+        weight: lambda, a finite number of at least 0.
+        p: Exponent, a finite number of at least 1. Spikes are 0 or 1, so `p` does
+            not change which network is cheap, but the gradient: it is
+            `w * s^(p-1)`, which for p = 1 also reaches silent neurons that are near
+            their threshold, and for p > 1 only neurons that fired. Defaults to 1.
+        normalize: Whether Omega is divided by `sum_l T * sum_i w_{l,i}`, so that
+            lambda means the same in every network. Defaults to `False`.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+    """
+
+    def __init__(
+        self, weight: float, *, p: float = 1.0, normalize: bool = False
+    ) -> None:
+        self.weight = real("weight", weight, low=0.0)
+        self.p = real("p", p, low=1.0)
+        self.normalize = bool(normalize)
+
+    @abc.abstractmethod
+    def taps(self, site: Site) -> Sequence[Tap]:
+        """The weights `w_{l,i}` of one spiking layer."""
+
+    def value(self, taps: Sequence[Tap], spikes: Any, steps: int) -> Any:
+        """Omega of one layer for each sample, `(batch,)` float32, not normalised."""
+        if self.p == 1.0:
+            return per_sample(taps, spikes, steps)
+        # For spikes in {0, 1} the value s^p / p and the gradient s^(p-1) are those
+        # of s^2 with two factors: no pow, whose gradient at 0 is where NaNs start.
+        squared = per_sample(taps, spikes * spikes, steps)
+        return 0.5 * squared + (1.0 / self.p - 0.5) * ops.stop_gradient(squared)
+
+    def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
+        """Adds the loss of one call of one layer; `omega` is its batch mean."""
+        layer.add_loss(layer.penalty_weight * omega)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as JSON-ready values."""
+        return {"weight": self.weight, "p": self.p, "normalize": self.normalize}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SpikePenalty:
+        """Restores a penalty from `get_config`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class SynapticPenalty(SpikePenalty):
+    """The spiking synaptic penalty: every spike weighs what its synapses cost.
+
+        Omega_l = (1/p) sum_t sum_i psi_{l,i} * s_{l,i}[t]^p
+
+    `p * E_AC * Omega_l` is the energy of layer l, exactly, for every layer and
+    every p >= 1.
+
+    Args:
+        weight: lambda, a finite number of at least 0, in loss per SynOp.
+        p: Exponent, at least 1. Defaults to 1.
+        normalize: Whether Omega is divided by `sum_l T * sum_i psi_{l,i}`, the
+            SynOps of a network in which every neuron always fires.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    >>> penalty = SynapticPenalty(1e-8, p=1)
+    >>> penalty.weight, penalty.p
+    (1e-08, 1.0)
+
+    Reference: Suetake et al., arXiv 2302.01500, Theorem 3.4.
+    """
+
+    def taps(self, site: Site) -> Sequence[Tap]:
+        return site.taps
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class SpikeCountPenalty(SpikePenalty):
+    """Counts spikes: `w_{l,i} = 1`, whatever they drive.
+
+    Args:
+        weight: lambda, a finite number of at least 0, in loss per spike.
+        p: Exponent, at least 1. Defaults to 1.
+        normalize: Whether Omega is divided by `sum_l T * N_l`.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    >>> SpikeCountPenalty(1e-6)
+    SpikeCountPenalty(weight=1e-06, p=1.0, normalize=False)
+
+    Reference: compared with the synaptic penalty in Suetake et al., arXiv
+    2302.01500.
+    """
+
+    def taps(self, site: Site) -> Sequence[Tap]:
+        return [uniform(1.0, site.size)]
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class BalancedPenalty(SpikePenalty):
+    """Weighs every layer the same, however wide: `w_{l,i} = 1 / N_l`.
+
+    Args:
+        weight: lambda, a finite number of at least 0.
+        p: Exponent, at least 1. Defaults to 1.
+        normalize: Whether Omega is divided by `T * L`, with L layers.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    >>> BalancedPenalty(0.1, p=2)
+    BalancedPenalty(weight=0.1, p=2.0, normalize=False)
+
+    Reference: compared with the synaptic penalty in Suetake et al., arXiv
+    2302.01500.
+    """
+
+    def taps(self, site: Site) -> Sequence[Tap]:
+        neurons = uniform(1.0, site.size).total
+        return [uniform(1.0 / neurons, site.size)]
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class SynOpsTarget(SpikePenalty):
+    """Steers the SynOps of the whole network towards a target.
+
+        loss = lambda * ((S - S_0) / S_0)^2,   S = batch mean of sum_l SynOps_l
+
+    Args:
+        weight: lambda, a finite number of at least 0.
+        target: S_0, SynOps per sample, a finite number above 0.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    >>> SynOpsTarget(1.0, target=2e5)
+    SynOpsTarget(weight=1.0, target=200000.0)
+
+    Reference: Sorbaro et al., "Optimizing the energy consumption of spiking neural
+    networks for neuromorphic applications", Frontiers in Neuroscience 14:662
+    (2020).
+    """
+
+    def __init__(self, weight: float, *, target: float) -> None:
+        super().__init__(weight)
+        self.target = real("target", target, above=0.0)
+
+    def taps(self, site: Site) -> Sequence[Tap]:
+        return site.taps
+
+    def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
+        # The square is of the sum over all layers, so it is added by the layer that
+        # runs last; until then the sum travels with the call.
+        context = graph.call_context()
+        sums = [] if context is None else context.get_value("ssp_sums", [])
+        sums = [*sums, omega]
+        if len(sums) == calls:
+            distance = (sum(sums) - self.target) / self.target
+            layer.add_loss(layer.penalty_weight * distance * distance)
+            sums = []
+        if context is not None:
+            context.set_value("ssp_sums", sums)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"weight": self.weight, "target": self.target}
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class BoundPenalty:
+    """A penalty on one spiking layer: with the taps of each of its calls.
+
+    Args:
+        penalty: The `SpikePenalty`.
+        taps: For each call of the layer its taps.
+        scale: What Omega is divided by.
+        calls: Calls of penalised layers in the whole model.
+    """
+
+    def __init__(
+        self,
+        penalty: SpikePenalty,
+        taps: Sequence[Sequence[Tap]],
+        scale: float,
+        calls: int,
+    ) -> None:
+        self.penalty = penalty
+        self.taps = [list(call) for call in taps]
+        self.scale = scale
+        self.calls = calls
+
+    def value(self, index: int, spikes: Any, steps: int) -> Any:
+        """Omega of one call for each sample, normalised if asked for."""
+        # A layer that is called more often than it was when the penalty was put on
+        # it drives the same synapses each time (a sub-model used on its own).
+        taps = self.taps[min(index, len(self.taps) - 1)]
+        return self.penalty.value(taps, spikes, steps) / self.scale
+
+    def add_to(self, layer: Any, index: int, spikes: Any, steps: int) -> None:
+        """Adds this call's share of the loss to `layer`."""
+        omega = ops.mean(self.value(index, spikes, steps))
+        self.penalty.add_to(layer, omega, self.calls, self.scale)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "penalty": keras.saving.serialize_keras_object(self.penalty),
+            "taps": [[tap.get_config() for tap in call] for call in self.taps],
+            "scale": self.scale,
+            "calls": self.calls,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BoundPenalty:
+        return cls(
+            keras.saving.deserialize_keras_object(config["penalty"]),
+            [[Tap.from_config(tap) for tap in call] for call in config["taps"]],
+            config["scale"],
+            config["calls"],
+        )
+
+
+def penalize(model: Any, penalty: SpikePenalty | None) -> Any:
+    """Puts a penalty on all spiking layers of a model, or takes it away.
+
+    Each layer then adds its part of `lambda * Omega` to the loss of `fit` and
+    `evaluate`. lambda lives in the layers' non-trainable `penalty_weight`, so
+    schedules and tuners can move it (`set_penalty_weight`). The penalty is saved,
+    loaded and cloned with the model.
+
+    Args:
+        model: Sequential, Functional or subclassed model. In a subclassed model
+            every `LIF` must have been given `fan_out`.
+        penalty: The penalty; it replaces any that was there. `None` removes it.
+
+    Returns:
+        `model`, for chaining.
+
+    Raises:
+        TypeError: If `penalty` is not a `SpikePenalty`.
+        ValueError: If the model has no spiking layer, none of them drives a synapse,
+            or its synapses cannot be counted.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(),
+    ...     keras.layers.Dense(3), RateReadout()])
+    >>> _ = penalize(model, SynapticPenalty(1e-3))
+    """
+    if penalty is not None and not isinstance(penalty, SpikePenalty):
+        raise TypeError(
+            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
+            f"None. Received: penalty={penalty!r}."
+        )
+    layers = timeline.spiking_layers(model)
+    if not layers:
+        raise ValueError(
+            "`model` must have at least one spiking layer (keras_ssp.layers.LIF) to "
+            f"be penalised. Received: model={model.name!r}."
+        )
+    bound = {} if penalty is None else _bind(model, penalty, layers)
+    for layer in layers:
+        layer.bind_penalty(bound.get(id(layer)))
+    graph.forget_compiled(model)
+    return model
+
+
+def set_penalty_weight(model: Any, weight: float) -> None:
+    """Sets lambda on all penalised layers; takes effect without tracing anew.
+
+    Args:
+        model: A model with a penalty.
+        weight: lambda, a finite number of at least 0.
+
+    Raises:
+        ValueError: If `weight` breaks its rule or the model has no penalty.
+    """
+    weight = real("weight", weight, low=0.0)
+    for layer in penalized_layers(model):
+        layer.penalty_weight.assign(weight)
+
+
+def penalized_layers(model: Any) -> list[Any]:
+    """The spiking layers that carry a penalty; an error if there is none."""
+    layers = [k for k in timeline.spiking_layers(model) if k.bound_penalty is not None]
+    if not layers:
+        raise ValueError(
+            "`model` has no penalty. Remedy: call "
+            "`keras_ssp.penalize(model, SynapticPenalty(...))` first. "
+            f"Received: model={model.name!r}."
+        )
+    return layers
+
+
+def _bind(
+    model: Any, penalty: SpikePenalty, layers: Sequence[Any]
+) -> dict[int, BoundPenalty]:
+    sites: dict[int, list[Sequence[Tap]]] = {}
+    calls, largest, driven = 0, 0.0, False
+    for layer, index, site in _sites(model, layers):
+        taps = penalty.taps(site)
+        driven = driven or bool(site.taps)
+        sites.setdefault(id(layer), []).insert(index, taps)
+        largest += site.steps * sum(tap.total for tap in taps)
+        calls += 1
+    if not driven:
+        raise ValueError(
+            "`model` must have a spiking layer that drives a synapse: its energy "
+            f"is 0 otherwise. Received: model={model.name!r}."
+        )
+    scale = largest if penalty.normalize else 1.0
+    return {k: BoundPenalty(penalty, taps, scale, calls) for k, taps in sites.items()}
+
+
+def _sites(model: Any, layers: Sequence[Any]) -> list[tuple[Any, int, Site]]:
+    if graph.is_graph_model(model):
+        return [(s.layer, s.index, s) for s in analyze(model).spiking]
+    return [(layer, 0, given_site(layer)) for layer in layers]
+
+
+def given_site(layer: Any) -> Site:
+    """The site of a layer in a subclassed model, from its own arguments."""
+    if layer.fan_out is None:
+        raise ValueError(
+            f"Layer '{layer.name}' is in a subclassed model, which has no graph to "
+            "count synapses in. Remedy: pass `fan_out`, the synapses that leave each "
+            "neuron, and `time_steps`, or build the model from keras.Input."
+        )
+    if not layer.built or layer.feature_shape is None:
+        raise ValueError(
+            f"Layer '{layer.name}' is not built, so the number of its neurons is not "
+            "known. Remedy: call the model once on data first."
+        )
+    size = layer.feature_shape
+    return Site(
+        layer=layer,
+        name=layer.name,
+        position=0,
+        index=0,
+        size=size,
+        steps=layer.steps or 1,
+        taps=(given_tap(layer, size),),
+    )

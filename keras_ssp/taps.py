@@ -1,0 +1,129 @@
+"""Where spikes become events: weights over a spike tensor, and their sum.
+
+A spiking layer's SynOps are `sum_t sum_i psi_i * s_i[t]`. Most layers between a
+neuron and its synapses (padding, flatten, average pooling, ...) are linear, so
+`psi` can be drawn back to the neuron. Max pooling is not: its events are those
+that leave the pool. A `Tap` therefore holds a short `path` of layers that are
+applied to the spikes, and the weights over what leaves them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tap:
+    """Weights over the events of one spiking layer.
+
+    Args:
+        weight: Array that broadcasts against the features (no batch axis) of the
+            tensor that leaves `path`. An axis along which all values are equal
+            has size 1.
+        size: The features of that tensor, without the batch axis.
+        path: Layers applied to the spikes first; empty for most taps.
+    """
+
+    weight: np.ndarray
+    size: tuple[int, ...]
+    path: tuple[Any, ...] = ()
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights over every element: the most that one step can cost."""
+        return float(self.weight.sum()) * math.prod(self.size) / self.weight.size
+
+    def key(self) -> tuple[str, ...]:
+        """Equal for two taps whose paths do the same."""
+        return tuple(str(_path_config(layer)) for layer in self.path)
+
+    def per_row(self, spikes: Any) -> Any:
+        """`sum_i weight_i * spike_i` for each row of the batch, in float32."""
+        for layer in self.path:
+            spikes = layer.call(spikes)
+        # float16 counts nothing beyond 2048 exactly, and overflows at 65 504.
+        spikes = ops.cast(spikes, "float32")
+        weight = np.asarray(self.weight, "float32")
+        # Sum first where the weight is constant, then weigh what is left.
+        shared = [k + 1 for k, n in enumerate(weight.shape) if n == 1]
+        if shared:
+            spikes = ops.sum(spikes, axis=tuple(shared), keepdims=True)
+        left = tuple(range(1, weight.ndim + 1))
+        return ops.sum(spikes * weight, axis=left) if left else spikes * weight
+
+    def get_config(self) -> dict[str, Any]:
+        """The tap as JSON-ready values."""
+        return {
+            "shape": list(self.weight.shape),
+            "weight": self.weight.ravel().tolist(),
+            "size": list(self.size),
+            "path": [keras.saving.serialize_keras_object(k) for k in self.path],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Tap:
+        """Restores a tap from `get_config`."""
+        return cls(
+            np.asarray(config["weight"], "float64").reshape(config["shape"]),
+            tuple(config["size"]),
+            tuple(keras.saving.deserialize_keras_object(k) for k in config["path"]),
+        )
+
+
+def uniform(value: float, size: Sequence[int]) -> Tap:
+    """A tap with one weight for every element."""
+    return Tap(np.full((1,) * len(size), float(value)), tuple(size))
+
+
+def per_sample(taps: Sequence[Tap], spikes: Any, steps: int) -> Any:
+    """Weighted events of each sample, summed over taps and time steps, float32.
+
+    Args:
+        taps: The taps of one spiking layer.
+        spikes: `(batch * steps, ...)`, batch-major.
+        steps: Time steps folded into the batch.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+    """
+    rows = ops.zeros((ops.shape(spikes)[0],), dtype="float32")
+    for tap in taps:
+        rows = rows + tap.per_row(spikes)
+    return ops.sum(ops.reshape(rows, (-1, steps)), axis=1)
+
+
+def merge(taps: Sequence[Tap]) -> list[Tap]:
+    """Adds up the taps that have the same path."""
+    merged: dict[tuple[str, ...], Tap] = {}
+    for tap in taps:
+        key = tap.key()
+        if key in merged:
+            tap = Tap(compact(merged[key].weight + tap.weight), tap.size, tap.path)
+        merged[key] = tap
+    return list(merged.values())
+
+
+def compact(weight: np.ndarray) -> np.ndarray:
+    """Shrinks every axis along which all values are equal to size 1."""
+    for axis, n in enumerate(weight.shape):
+        first = weight.take([0], axis=axis)
+        if n > 1 and np.all(weight == first):
+            weight = first
+    return weight
+
+
+def full(weight: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """The weights written out for every element."""
+    return np.broadcast_to(weight, tuple(size))
+
+
+def _path_config(layer: Any) -> dict[str, Any]:
+    config = {k: v for k, v in layer.get_config().items() if k not in ("name", "dtype")}
+    return {"class": type(layer).__name__, **config}

@@ -1,0 +1,188 @@
+"""Time steps: who folds time into the batch, who unfolds it, and who must know T.
+
+Between an encoding layer and a readout every tensor is `(batch * T, ...)`,
+batch-major: row `b * T + t` holds sample `b` at step `t`. T is stated once, in
+the encoding layer. Layers with a `time_role` learn it here:
+
+* `"encoding"` folds: its output has `layer.time_steps` steps;
+* `"spiking"` runs over time: it needs the T of its input;
+* `"readout"` unfolds: its output has no time axis left.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from keras_ssp import graph as graph_lib
+from keras_ssp.graph import Call, Edge, Graph
+
+_checked: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def role(layer: Any) -> str | None:
+    """The layer's part in the timeline, `None` for ordinary layers."""
+    return getattr(layer, "time_role", None)
+
+
+def spiking_layers(model: Any) -> list[Any]:
+    """All spiking layers inside `model`, in the order in which they were made."""
+    layers = [model, *graph_lib.inner_layers(model)]
+    return [layer for layer in layers if role(layer) == "spiking"]
+
+
+def steps_above(tensor: Any) -> int | None:
+    """T of a symbolic tensor, `None` where no encoding layer stands above it.
+
+    Raises:
+        ValueError: If the layers above disagree on T.
+    """
+    graph = graph_lib.trace_to(tensor)
+    return time_states(graph)[graph.outputs[0]]
+
+
+def check_model(model: Any) -> dict[Edge, int | None]:
+    """Checks the whole timeline of a Sequential or Functional model.
+
+    Raises:
+        ValueError: If layers disagree on T, or an output is still folded.
+    """
+    return check_graph(graph_lib.trace(model))
+
+
+def check_graph(graph: Graph) -> dict[Edge, int | None]:
+    """Checks the timeline of a traced model; returns the T of every tensor."""
+    states = time_states(graph)
+    encoded = any(role(call.layer) == "encoding" for call in graph.calls)
+    producers = graph.producers()
+    for edge in graph.outputs:
+        steps = states[edge]
+        if encoded and steps is not None and steps > 1:
+            source = producers[edge][0].name if edge in producers else "input"
+            raise ValueError(
+                f"Layer '{source}' is an output of model '{graph.name}' but still has "
+                f"time folded into its batch (T={steps}), so the model would return "
+                f"{steps} rows per sample. Remedy: end that branch with "
+                "`keras_ssp.layers.RateReadout()`."
+            )
+    return states
+
+
+def time_states(graph: Graph) -> dict[Edge, int | None]:
+    """T of every tensor of a graph, `None` where time is not folded."""
+    states: dict[Edge, int | None] = {edge: None for edge in graph.inputs}
+    for call in graph.calls:
+        _check_activation(call)
+        state = _joined(call, states)
+        if role(call.layer) == "encoding":
+            if state is not None:
+                raise ValueError(
+                    f"Encoding layer '{call.name}' receives a tensor in which time is "
+                    f"already folded (T={state}): T is stated once, by one encoding "
+                    "layer. Remedy: remove the second encoding layer."
+                )
+            state = call.layer.time_steps
+        elif role(call.layer) in ("spiking", "readout"):
+            state = _agreed(call, state)
+            if role(call.layer) == "readout":
+                state = None
+        states.update((edge, state) for edge in call.outputs)
+    return states
+
+
+def on_call(layer: Any) -> None:
+    """Checks, when a layer runs, what could not be checked when it was built.
+
+    The first run of a functional model checks its whole timeline. Where the
+    outermost call is of a subclassed model, the T that its encoding layer states
+    travels with the call.
+    """
+    context = graph_lib.call_context()
+    if context is None or context.get_value("ssp_checked", False):
+        return
+    root = context.entry_layer
+    if graph_lib.is_graph_model(root):
+        if root not in _checked:
+            check_model(root)
+            _checked.add(root)
+        context.set_value("ssp_checked", True)
+        return
+    current = context.get_value("ssp_steps")
+    if role(layer) == "encoding":
+        context.set_value("ssp_steps", layer.time_steps)
+        return
+    if current is not None and current > 1:
+        _check_in_subclass(layer, current)
+    if role(layer) == "readout":
+        context.set_value("ssp_steps", None)
+
+
+def call_index(layer: Any) -> int:
+    """How often `layer` already ran within the outermost call under way."""
+    context = graph_lib.call_context()
+    if context is None:
+        return 0
+    counts = context.get_value("ssp_calls")
+    if counts is None:
+        counts = {}
+        context.set_value("ssp_calls", counts)
+    index: int = counts.get(id(layer), 0)
+    counts[id(layer)] = index + 1
+    return index
+
+
+def _check_in_subclass(layer: Any, current: int) -> None:
+    explicit = layer.time_steps
+    if explicit is None and not layer.learned_from_encoding:
+        raise ValueError(
+            f"Layer '{layer.name}' cannot know T: an encoding layer folded "
+            f"{current} steps into the batch, but this layer is not in the same "
+            f"functional graph. Remedy: pass `time_steps={current}` to it."
+        )
+    if explicit not in (None, 1, current):
+        raise ValueError(
+            f"Layer '{layer.name}' has time_steps={explicit}, but the encoding layer "
+            f"above it has time_steps={current}. Remedy: make them equal."
+        )
+
+
+def _check_activation(call: Call) -> None:
+    activation = getattr(call.layer, "activation", None)
+    if role(activation) is not None:
+        raise ValueError(
+            f"Layer '{call.name}' has the spiking layer '{activation.name}' as its "
+            "`activation`: its spikes could be neither counted nor penalised. Remedy: "
+            f"make it a layer of its own after '{call.name}'."
+        )
+
+
+def _joined(call: Call, states: dict[Edge, int | None]) -> int | None:
+    found = {states[edge] for edge in call.inputs}
+    if len(found) > 1:
+        listed = ", ".join("not folded" if s is None else f"T={s}" for s in found)
+        raise ValueError(
+            f"Layer '{call.name}' joins tensors that disagree on time steps: {listed}. "
+            "Remedy: let all its inputs pass through the same encoding layer."
+        )
+    return found.pop() if found else None
+
+
+def _agreed(call: Call, state: int | None) -> int | None:
+    layer = call.layer
+    own: int | None = layer.time_steps
+    if state is None:
+        return own  # no encoding above: T = 1, or a batch the caller folded
+    if own is None and not layer.learned_from_encoding and layer.steps is not None:
+        raise ValueError(
+            f"Layer '{call.name}' cannot know T: it was built as part of a model in "
+            "which no encoding layer stands above it, and its input now has time "
+            f"folded in (T={state}). Remedy: pass `time_steps={state}` to the layer."
+        )
+    known = own if own is not None else layer.steps
+    if known is not None and known != state:
+        raise ValueError(
+            f"Layer '{call.name}' has time_steps={known}, but the encoding layer above "
+            f"it has time_steps={state}. Remedy: drop `time_steps` from "
+            f"'{call.name}', T is stated once, in the encoding layer."
+        )
+    return state

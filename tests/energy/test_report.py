@@ -1,0 +1,331 @@
+"""The energy report: derived numbers, round trips, text and picture."""
+
+import csv
+import io
+import json
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from keras_ssp import _extras
+from keras_ssp.energy import hardware, render
+from keras_ssp.energy.report import EnergyReport, LayerReport
+
+STEM = LayerReport(
+    name="conv2d",
+    kind="analogue",
+    neurons=784,
+    time_steps=1,
+    Effective_MACs=1000,
+    Dense=1000,
+    energy_pj=4600.0,
+    notes=("driven by analogue values",),
+)
+FIRST = LayerReport(
+    name="lif",
+    kind="lif",
+    neurons=100,
+    time_steps=4,
+    spikes=60,
+    fan_out=50,
+    synops=3000,
+    Dense=20_000,
+    energy_pj=2700.0,
+    silent_neurons=7,
+    penalty=3000.0,
+)
+SECOND = LayerReport(
+    name="lif_1[b]",
+    kind="lif",
+    neurons=20,
+    time_steps=4,
+    spikes=10,
+    fan_out=100,
+    synops=1000,
+    Dense=8000,
+    energy_pj=900.0,
+    silent_neurons=2,
+    penalty=1000.0,
+)
+
+
+def report(*layers, **changes):
+    values = {
+        "model_name": "digits",
+        "energy_model": hardware.get("cmos45"),
+        "samples": 64,
+        "time_steps": 4,
+        "layers": layers or (STEM, FIRST, SECOND),
+        "ann_macs": 5000,
+        "notes": ("batch norm is folded into the synapses",),
+    }
+    return EnergyReport(**(values | changes))
+
+
+def flat(text):
+    """The text without line breaks and runs of spaces."""
+    return " ".join(str(text).split())
+
+
+def test_totals():
+    r = report()
+    assert r.energy_pj == 8200.0
+    assert r.synaptic_energy_pj == 3600.0
+    assert r.energy_pj == 0.9 * r.synops + 4.6 * r.macs
+    assert (r.spikes, r.synops, r.macs, r.dense) == (70, 4000, 1000, 29_000)
+    assert (r.Effective_ACs, r.Effective_MACs, r.Dense) == (4000, 1000, 29_000)
+    assert r.rate == 70 / (120 * 4)  # the analogue row has no neurons that fire
+    assert r.method == "estimate:operation-counts"
+
+
+def test_baselines_are_derived_or_given():
+    r = report()
+    assert r.dense_ann_pj == 5000 * 4.6
+    assert r.bit_matched_ann_pj == pytest.approx(5000 * 3 * 0.9)  # T = 4: 3 bits
+    given = report(dense_ann_pj=1.0, bit_matched_ann_pj=2.0)
+    assert (given.dense_ann_pj, given.bit_matched_ann_pj) == (1.0, 2.0)
+
+
+def test_shares():
+    r = report()
+    assert [x.share for x in r.layers] == [4600 / 8200, 2700 / 8200, 900 / 8200]
+    assert [x.penalty_share for x in r.layers] == [None, 0.75, 0.25]
+
+
+def test_shares_of_nothing_are_zero():
+    silent = replace(FIRST, spikes=0, rate=0.0, synops=0, energy_pj=0.0, penalty=0.0)
+    (row,) = report(silent).layers
+    assert (row.share, row.penalty_share) == (0.0, 0.0)
+    assert "times the network" not in str(report(silent))
+
+
+def test_row_derives_its_rate():
+    assert FIRST.rate == 60 / 400
+    assert FIRST.Effective_ACs == FIRST.synops
+    assert STEM.rate == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "spikes", "flags"),
+    [
+        ("lif", 0, ("silent",)),
+        ("encoding", 0, ("silent",)),
+        ("analogue", 0, ()),
+        ("lif", 379, ()),
+        ("lif", 380, ("saturated",)),
+        ("lif", 400, ("saturated",)),
+    ],
+)
+def test_flags(kind, spikes, flags):
+    row = LayerReport(
+        name="x", kind=kind, neurons=100, time_steps=4, spikes=spikes, energy_pj=1.0
+    )
+    assert row.flags == flags
+    assert replace(row).flags == flags  # not added twice
+    assert replace(row, flags=("mine",)).flags == (*flags, "mine")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "relu"}, "`kind` must be one of"),
+        ({"energy_pj": -1.0}, "`energy_pj` must be a finite number >= 0"),
+        ({"synops": math.nan}, "`synops` must be a finite number >= 0"),
+        ({"spikes": 401, "rate": math.nan}, r"`rate` must be in \[0, 1\]"),
+        ({"rate": 1.1}, r"`rate` must be in \[0, 1\]. Received: rate=1.1 in .*'lif'"),
+        ({"penalty": -1.0}, "`penalty` must be a finite number >= 0"),
+    ],
+)
+def test_row_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(FIRST, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"samples": 0}, "`samples` must be >= 1"),
+        ({"time_steps": 0}, "`time_steps` must be >= 1"),
+        ({"energy_model": "abacus"}, "`energy_model` must be one of 'cmos45'"),
+        ({"ann_macs": -5}, "macs` must be a finite number >= 0"),
+    ],
+)
+def test_report_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        report(**change)
+
+
+def test_rounding_in_the_rate_is_clipped():
+    assert replace(FIRST, rate=1 + 1e-7).rate == 1.0
+
+
+def test_numpy_scalars_become_json_types():
+    row = LayerReport(
+        name="x",
+        kind="lif",
+        neurons=np.int64(4),
+        time_steps=2,
+        spikes=np.float32(2),
+        energy_pj=np.float32(1.5),
+        silent_neurons=np.int32(1),
+        penalty=np.float64(3),
+    )
+    assert json.loads(json.dumps(row.to_dict()))["energy_pj"] == 1.5
+
+
+@pytest.mark.parametrize("name", hardware.names())
+def test_json_round_trip(tmp_path, name):
+    r = report(energy_model=hardware.get(name))
+    path = tmp_path / "energy.json"
+    text = r.to_json(path)
+    assert path.read_text(encoding="utf-8") == text
+    data = json.loads(text)
+    assert EnergyReport.from_dict(data) == r
+    assert data["totals"]["energy_pj"] == r.energy_pj
+    assert data["layers"][1]["Effective_ACs"] == 3000
+    assert data["layers"][0]["Effective_MACs"] == 1000
+
+
+def test_csv_keeps_full_precision(tmp_path):
+    r = report(replace(FIRST, energy_pj=1 / 3, notes=("a", "b")), SECOND)
+    path = tmp_path / "energy.csv"
+    text = r.to_csv(str(path))
+    assert path.read_bytes().decode() == text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["name"] for row in rows] == ["lif", "lif_1[b]"]
+    assert float(rows[0]["energy_pj"]) == 1 / 3
+    assert rows[0]["notes"] == "a; b"
+    assert rows[1]["Effective_ACs"] == "1000.0"
+
+
+def test_text_says_everything():
+    text = flat(report())
+    for words in (
+        "lif_1[b]",  # not taken for markup
+        "8.2 nJ per sample: spiking layers 3.6 nJ, analogue synapses 4.6 nJ",
+        "mean of 64 samples",
+        "dense ANN 23 nJ, 2.8 times the network (5 k MACs)",
+        "bit-matched ANN 13.5 nJ, 1.65 times the network (3-bit activations",
+        "conv2d: driven by analogue values",
+        "batch norm is folded into the synapses",
+        "energy model cmos45 (AC 0.9 pJ, MAC 4.6 pJ",
+        "Horowitz",
+        "estimate:operation-counts",
+        "not a measurement",
+    ):
+        assert words in text
+    assert "flagged" not in text
+    assert str(report()).isascii()
+
+
+def test_text_names_flagged_layers():
+    silent = replace(FIRST, spikes=0, rate=0.0)
+    assert "flagged lif (silent)" in flat(report(silent, SECOND))
+
+
+def test_text_truncates_nothing():
+    long = "block_" * 60 + "lif"
+    text = str(report(replace(FIRST, name=long), *[SECOND] * 30))
+    assert long in text
+    assert "..." not in text and "\u2026" not in text
+    table = [line for line in text.splitlines() if line.startswith(("|", "+"))]
+    assert len({len(line) for line in table}) == 1
+    assert len(table) == 31 + 6  # rows, header, total and four rules
+
+
+def test_columns_appear_when_there_is_something_to_say():
+    bare = replace(FIRST, penalty=None, silent_neurons=None)
+    text = str(report(bare))
+    for title in ("of penalty", "silent neurons", "flags"):
+        assert title not in text
+    assert "of penalty" in str(report()) and "silent neurons" in str(report())
+
+
+def test_markdown(tmp_path):
+    path = tmp_path / "energy.md"
+    text = report(replace(FIRST, name="a|b"), SECOND).to_markdown(path)
+    assert path.read_text(encoding="utf-8") == text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 5
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert "| a\\|b | lif |" in table[2]
+    assert "- dense ANN: 23 nJ" in text
+
+
+@pytest.mark.parametrize(
+    ("pj", "text"),
+    [
+        (0, "0 pJ"),
+        (0.5, "0.5 pJ"),
+        (999.94, "999.9 pJ"),
+        (999.96, "1 nJ"),
+        (1234.5, "1.234 nJ"),
+        (4.6e6, "4.6 uJ"),
+        (2e9, "2 mJ"),
+        (3e12, "3 J"),
+        (5e16, "50000 J"),
+    ],
+)
+def test_format_energy(pj, text):
+    assert render.format_energy(pj) == text
+
+
+def test_format_count():
+    counts = (0, 27, 12_345, 1e10)
+    assert [render.format_count(c) for c in counts] == ["0", "27", "12.35 k", "10 G"]
+
+
+def test_empty_report():
+    r = EnergyReport(
+        model_name="ann", energy_model="cmos45", samples=1, time_steps=1, layers=()
+    )
+    assert (r.energy_pj, r.rate) == (0.0, 0.0)
+    assert "total" in str(r)
+    assert r.to_csv() == ""
+
+
+def test_plot_writes_a_png(tmp_path):
+    path = tmp_path / "energy.png"
+    figure = report().plot(path)
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert path.stat().st_size > 5000
+    (axes,) = figure.axes
+    energy, penalty = axes.containers
+    # Spiking layers only, and for this penalty the bars are equally long.
+    assert [bar.get_width() for bar in energy] == pytest.approx([75, 25])
+    assert [bar.get_width() for bar in penalty] == pytest.approx([75, 25])
+    assert "2.7 nJ (75.0 %)" in [text.get_text() for text in axes.texts]
+
+
+def test_plot_without_a_penalty_shows_every_layer():
+    rows = [replace(row, penalty=None) for row in (STEM, FIRST, SECOND)]
+    (axes,) = report(*rows).plot().axes
+    (energy,) = axes.containers
+    assert [bar.get_width() for bar in energy] == pytest.approx(
+        [100 * e / 8200 for e in (4600, 2700, 900)]
+    )
+    assert axes.get_legend() is None
+
+
+def test_plot_leaves_no_pyplot_state():
+    report().plot()
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_require_says_which_extra():
+    message = r'no_such_package is needed for plots; pip install "keras-ssp\[plots\]"'
+    with pytest.raises(ImportError, match=message):
+        _extras.require("no_such_package.sub", extra="plots")
+    assert _extras.require("json", extra="plots") is json
+
+
+def test_require_keeps_an_error_inside_the_package(tmp_path, monkeypatch):
+    (tmp_path / "broken_package.py").write_text("import no_such_dependency\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:
+        _extras.require("broken_package", extra="plots")
+    assert "keras-ssp" not in str(caught.value)
