@@ -130,7 +130,9 @@ class PenaltySchedule(keras.callbacks.Callback):
         self._first_step = self._step()
         self._set(float(epoch))
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         # Not `batch`: with steps_per_execution it jumps, and may pass the end.
         steps = self.params.get("steps")
         if steps:

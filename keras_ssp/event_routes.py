@@ -166,7 +166,7 @@ def _per_axis(
 
 def _pairs(value: Any) -> list[tuple[int, int]]:
     one_axis = not isinstance(value[0], (tuple, list))
-    return [tuple(value)] if one_axis else [tuple(v) for v in value]  # type: ignore[misc]
+    return [tuple(value)] if one_axis else [tuple(v) for v in value]
 
 
 @register_route(
@@ -269,9 +269,7 @@ def _max_pooling(call: Call, tap: Tap, output: int) -> Pulled:
 # --- several inputs -----------------------------------------------------------------
 
 
-@register_route(
-    layers.Add, layers.Subtract, layers.Average, "ops.Add", "ops.Subtract"
-)
+@register_route(layers.Add, layers.Subtract, layers.Average, "ops.Add", "ops.Subtract")
 def _add(call: Call, tap: Tap, output: int) -> Pulled:
     _no_path(call, tap)
     if len(call.inputs) < 2:
@@ -279,8 +277,10 @@ def _add(call: Call, tap: Tap, output: int) -> Pulled:
             f"Layer '{call.name}' adds a constant to spikes, which makes them "
             "analogue values. Remedy: add it behind the synapse, as a bias."
         )
-    return [[Tap(compact(_unbroadcast(call, tap, k)), _size(call, k))] for k in
-            range(len(call.inputs))]
+    return [
+        [Tap(compact(_unbroadcast(call, tap, k)), _size(call, k))]
+        for k in range(len(call.inputs))
+    ]
 
 
 def _unbroadcast(call: Call, tap: Tap, k: int) -> np.ndarray:

@@ -52,7 +52,9 @@ class Graph:
     def producers(self) -> dict[Edge, tuple[Call, int]]:
         """Maps each edge to the call that makes it and its output number."""
         return {
-            edge: (call, k) for call in self.calls for k, edge in enumerate(call.outputs)
+            edge: (call, k)
+            for call in self.calls
+            for k, edge in enumerate(call.outputs)
         }
 
     def consumers(self) -> dict[Edge, list[Call]]:
@@ -119,15 +121,47 @@ def inner_layers(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False))
 
 
-def call_context() -> Any | None:
-    """The context of the outermost layer call under way, if any.
+def outermost_call() -> Any | None:
+    """The layer whose call is the outermost one under way, if any.
 
-    It has `entry_layer`, `get_value(name, default)` and `set_value(name, value)`
-    and lives exactly as long as that call.
+    `None` also where that cannot be told: the JAX trainer runs a model's `call`
+    without its `__call__`, so a nested model may look like the outermost one.
     """
+    context = _call_context()
+    entry = None if context is None else context.entry_layer
+    nested = bool(getattr(entry, "_inbound_nodes", ()))
+    return None if nested and _stateless_scope() is not None else entry
+
+
+def call_store() -> dict[str, Any]:
+    """A dict that lives as long as the outermost call under way.
+
+    Empty and forgotten at once where no call is under way.
+    """
+    holder = _stateless_scope() or _call_context()
+    store: dict[str, Any] = {}
+    return store if holder is None else vars(holder).setdefault("_keras_ssp", store)
+
+
+def drops_earlier_losses(layer: Any) -> bool:
+    """Whether a further call of `layer` makes Keras forget its first call's loss.
+
+    In the JAX trainer each layer is its own outermost call, and such a call starts
+    by clearing the layer's losses.
+    """
+    context = _call_context()
+    alone = context is not None and context.entry_layer is layer
+    return alone and _stateless_scope() is not None
+
+
+def _call_context() -> Any | None:
     return keras.src.backend.common.global_state.get_global_attribute(
         "current_call_ctx"
     )
+
+
+def _stateless_scope() -> Any | None:
+    return keras.src.backend.common.stateless_scope.get_stateless_scope()
 
 
 def forget_compiled(model: Any) -> None:
@@ -191,10 +225,10 @@ class _Builder:
 
     def _open(
         self, node: Any, inner: Any, inputs: tuple[Edge, ...], prefix: str
-    ) -> list[Edge]:
+    ) -> tuple[Edge, ...]:
         env = dict(zip(map(id, inner._inputs), inputs, strict=True))
         self.run(_nodes_in_order(inner), env, f"{prefix}{node.operation.name}/")
-        return [env[id(t)] for t in inner._outputs]
+        return tuple(env[id(t)] for t in inner._outputs)
 
     def _record(
         self, node: Any, inputs: tuple[Edge, ...], prefix: str

@@ -58,6 +58,9 @@ class SpikePenalty(abc.ABC):
 
     def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
         """Adds the loss of one call of one layer; `omega` is its batch mean."""
+        if graph.drops_earlier_losses(layer):  # a shared layer's calls, then, add up
+            earlier = graph.call_store().setdefault("omegas", {})
+            omega = earlier[id(layer)] = earlier.get(id(layer), 0.0) + omega
         layer.add_loss(layer.penalty_weight * omega)
 
     def get_config(self) -> dict[str, Any]:
@@ -189,15 +192,12 @@ class SynOpsTarget(SpikePenalty):
     def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
         # The square is of the sum over all layers, so it is added by the layer that
         # runs last; until then the sum travels with the call.
-        context = graph.call_context()
-        sums = [] if context is None else context.get_value("ssp_sums", [])
-        sums = [*sums, omega]
+        sums = graph.call_store().setdefault("synops", [])
+        sums.append(omega)
         if len(sums) == calls:
             distance = (sum(sums) - self.target) / self.target
             layer.add_loss(layer.penalty_weight * distance * distance)
-            sums = []
-        if context is not None:
-            context.set_value("ssp_sums", sums)
+            sums.clear()
 
     def get_config(self) -> dict[str, Any]:
         return {"weight": self.weight, "target": self.target}
@@ -228,9 +228,8 @@ class BoundPenalty:
 
     def value(self, index: int, spikes: Any, steps: int) -> Any:
         """Omega of one call for each sample, normalised if asked for."""
-        # A layer that is called more often than it was when the penalty was put on
-        # it drives the same synapses each time (a sub-model used on its own).
-        taps = self.taps[min(index, len(self.taps) - 1)]
+        # Modulo: the outermost call may hold several calls of the model.
+        taps = self.taps[index % len(self.taps)]
         return self.penalty.value(taps, spikes, steps) / self.scale
 
     def add_to(self, layer: Any, index: int, spikes: Any, steps: int) -> None:

@@ -303,7 +303,9 @@ class _Analysis:
         rule = self._rule(call)
         self._check_mixture(call, edge, rule)
         macs = 0.0
-        for source, taps in zip(call.inputs, rule.apply(call, tap, output), strict=True):
+        for source, taps in zip(
+            call.inputs, rule.apply(call, tap, output), strict=True
+        ):
             for one in taps:
                 macs += self._pull(source, one)
         return macs
@@ -384,7 +386,9 @@ def given_tap(layer: Any, size: tuple[int, ...]) -> Tap:
     if layer.fan_out.ndim == 0:
         return uniform(float(layer.fan_out), size)
     missing = len(size) - layer.fan_out.ndim
-    return Tap(compact(layer.fan_out.reshape((1,) * missing + layer.fan_out.shape)), size)
+    return Tap(
+        compact(layer.fan_out.reshape((1,) * missing + layer.fan_out.shape)), size
+    )
 
 
 def _emits(layer: Any) -> bool:

@@ -50,7 +50,7 @@ class Tap:
             spikes = layer.call(spikes)
         # float16 counts nothing beyond 2048 exactly, and overflows at 65 504.
         spikes = ops.cast(spikes, "float32")
-        weight = np.asarray(self.weight, "float32")
+        weight = ops.convert_to_tensor(np.asarray(self.weight, "float32"))
         # Sum first where the weight is constant, then weigh what is left.
         shared = [k + 1 for k, n in enumerate(weight.shape) if n == 1]
         if shared:

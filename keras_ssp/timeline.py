@@ -97,35 +97,34 @@ def on_call(layer: Any) -> None:
     outermost call is of a subclassed model, the T that its encoding layer states
     travels with the call.
     """
-    context = graph_lib.call_context()
-    if context is None or context.get_value("ssp_checked", False):
+    store = graph_lib.call_store()
+    if store.get("timeline checked"):
         return
-    root = context.entry_layer
+    root = graph_lib.outermost_call()
     if graph_lib.is_graph_model(root):
         if root not in _checked:
             check_model(root)
             _checked.add(root)
-        context.set_value("ssp_checked", True)
+        store["timeline checked"] = True
         return
-    current = context.get_value("ssp_steps")
+    current = store.get("time steps")
     if role(layer) == "encoding":
-        context.set_value("ssp_steps", layer.time_steps)
+        store["time steps"] = layer.time_steps
         return
     if current is not None and current > 1:
         _check_in_subclass(layer, current)
     if role(layer) == "readout":
-        context.set_value("ssp_steps", None)
+        store["time steps"] = None
+
+
+def skip_checks() -> None:
+    """Leaves out `on_call`'s checks for the call under way: they were made before."""
+    graph_lib.call_store()["timeline checked"] = True
 
 
 def call_index(layer: Any) -> int:
     """How often `layer` already ran within the outermost call under way."""
-    context = graph_lib.call_context()
-    if context is None:
-        return 0
-    counts = context.get_value("ssp_calls")
-    if counts is None:
-        counts = {}
-        context.set_value("ssp_calls", counts)
+    counts = graph_lib.call_store().setdefault("calls", {})
     index: int = counts.get(id(layer), 0)
     counts[id(layer)] = index + 1
     return index
@@ -137,7 +136,8 @@ def _check_in_subclass(layer: Any, current: int) -> None:
         raise ValueError(
             f"Layer '{layer.name}' cannot know T: an encoding layer folded "
             f"{current} steps into the batch, but this layer is not in the same "
-            f"functional graph. Remedy: pass `time_steps={current}` to it."
+            f"functional graph. Remedy: pass `time_steps={current}` to it (or "
+            "`time_steps=1` if its own input is not folded)."
         )
     if explicit not in (None, 1, current):
         raise ValueError(
@@ -148,7 +148,7 @@ def _check_in_subclass(layer: Any, current: int) -> None:
 
 def _check_activation(call: Call) -> None:
     activation = getattr(call.layer, "activation", None)
-    if role(activation) is not None:
+    if activation is not None and role(activation) is not None:
         raise ValueError(
             f"Layer '{call.name}' has the spiking layer '{activation.name}' as its "
             "`activation`: its spikes could be neither counted nor penalised. Remedy: "

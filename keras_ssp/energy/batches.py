@@ -72,14 +72,15 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
     elif isinstance(data, keras.utils.PyDataset):
         if data.num_batches is None:
             raise ValueError(
-                "`data` must be finite. Received: a PyDataset whose num_batches is None."
+                "`data` must be finite. Received: a PyDataset with num_batches=None."
             )
         for k in range(int(data.num_batches)):
             yield data[k]
     elif hasattr(data, "__iter__"):
-        if getattr(data, "cardinality", None) is not None and int(
-            data.cardinality()
-        ) == -1:
+        if (
+            getattr(data, "cardinality", None) is not None
+            and int(data.cardinality()) == -1
+        ):
             raise ValueError(
                 "`data` must be finite. Received: a dataset that repeats for ever."
             )

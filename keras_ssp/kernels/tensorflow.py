@@ -38,7 +38,7 @@ def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ..
     forward, backward = _compiled(spec) if _compile else _plain(spec)
 
     # Tensors, not variables: a custom gradient may not capture a variable.
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient
     def run(x: Any, beta: Any, threshold: Any) -> tuple[Any, Callable[..., Any]]:
         def grad(*upstream: Any) -> Any:
             return backward(x, beta, threshold, *upstream)

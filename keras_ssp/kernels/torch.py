@@ -19,7 +19,7 @@ def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ..
 
 class _Loop(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Any, beta: Any, threshold: Any, spec: LoopSpec
     ) -> tuple[Any, ...]:
         # Only the inputs are kept; potentials are recomputed on the way back.
@@ -33,9 +33,7 @@ class _Loop(torch.autograd.Function):
         return tuple(torch.stack(o, dim=1).to(x.dtype) for o in outputs)
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, ds: Any, du: Any = None
-    ) -> tuple[Any, Any, Any, None]:
+    def backward(ctx: Any, ds: Any, du: Any = None) -> tuple[Any, Any, Any, None]:
         x, beta, threshold = ctx.saved_tensors
         dtype = _loop_dtype(x)
         dxs, dbeta, dthreshold = backward_unrolled(

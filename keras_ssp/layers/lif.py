@@ -123,8 +123,8 @@ class LIF(EventSource, TimedLayer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         require_features(self, input_shape)
-        features = tuple(input_shape)[1:]
-        self.feature_shape = None if None in features else features
+        sizes = tuple(n for n in tuple(input_shape)[1:] if n is not None)
+        self.feature_shape = sizes if len(sizes) == len(input_shape) - 1 else None
         # Both are weights only when learned: a fixed value costs no variable.
         if self.learn_beta:
             self.beta_weight = self._parameter("beta", self.beta, Between(0.0, 1.0))
