@@ -77,8 +77,10 @@ def gradients(loss, inputs, weights=()):
             w.value.grad = None
         value = loss(*tensors)
         value.backward()
+        value = value.detach()
         arrays = [t.grad.numpy() for t in tensors] + [
             w.value.grad.numpy() for w in weights
         ]
     k = len(inputs)
+    value = keras.ops.convert_to_numpy(value)
     return float(value), arrays[:k], arrays[k:]

@@ -14,8 +14,9 @@ def touched(layer, shape):
     if not layer.built:
         layer.build((None, *shape))
     for weight in layer.weights:
-        weight.assign(np.zeros(weight.shape) if "bias" in weight.name else
-                      np.ones(weight.shape))
+        weight.assign(
+            np.zeros(weight.shape) if "bias" in weight.name else np.ones(weight.shape)
+        )
     n = int(np.prod(shape))
     one_hot = np.eye(n, dtype="float32").reshape(n, *shape)
     response = np.asarray(keras.ops.convert_to_numpy(layer(one_hot)))
@@ -51,7 +52,12 @@ def random_synapse(rng, shape):
         padding = "causal"
     groups = 2 if kind == "grouped" and shape[-1] % 2 == 0 and rank < 3 else 1
     return cls(
-        4, kernel, strides=stride, padding=padding, dilation_rate=dilation, groups=groups
+        4,
+        kernel,
+        strides=stride,
+        padding=padding,
+        dilation_rate=dilation,
+        groups=groups,
     )
 
 
@@ -63,7 +69,9 @@ def random_route(rng, shape):
     k = rank - 1
     wide = min(shape[:-1]) >= 3
     choices = [
-        lambda: [layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D][k](1),
+        lambda: [layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D][k](
+            1
+        ),
         lambda: [layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D][k](2),
         lambda: layers.Flatten(),
         lambda: layers.Permute(tuple(int(a) for a in rng.permutation(rank + 1) + 1)),

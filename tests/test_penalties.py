@@ -119,8 +119,15 @@ def test_penalty_is_added_to_the_loss():
 def test_gradient_is_psi_times_s_to_the_p_minus_1(p):
     # A constant surrogate lets the gradient through unchanged.
     lif = LIF(beta=0.0, surrogate="straight_through", time_steps=1)
-    model = keras.Sequential([keras.Input((4, 4, 1)), lif, layers.Conv2D(2, 3),
-                              layers.Flatten(), RateReadout()])
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            lif,
+            layers.Conv2D(2, 3),
+            layers.Flatten(),
+            RateReadout(),
+        ]
+    )
     penalize(model, SynapticPenalty(1.0, p=p))
     x = np.random.default_rng(0).uniform(0, 2, (3, 4, 4, 1)).astype("float32")
 
@@ -192,7 +199,9 @@ def test_penalize_rejects_what_it_cannot_do():
         penalty_values(dense_snn(), FIRE)
     with pytest.raises(ValueError, match="has no penalty"):
         set_penalty_weight(dense_snn(), 1.0)
-    idle = keras.Sequential([keras.Input((4,)), DirectEncoding(2), LIF(), RateReadout()])
+    idle = keras.Sequential(
+        [keras.Input((4,)), DirectEncoding(2), LIF(), RateReadout()]
+    )
     with pytest.raises(ValueError, match="drives a synapse"):
         penalize(idle, SynapticPenalty(1.0))
 

@@ -309,8 +309,14 @@ def test_spiking_layer_without_consumer_is_an_error():
 
 def test_output_neurons_drive_no_synapse_and_are_noted():
     model = keras.Sequential(
-        [keras.Input((4,)), DirectEncoding(2), LIF(), layers.Dense(3), LIF(name="out"),
-         RateReadout()]
+        [
+            keras.Input((4,)),
+            DirectEncoding(2),
+            LIF(),
+            layers.Dense(3),
+            LIF(name="out"),
+            RateReadout(),
+        ]
     )
     site = analyze(model).spiking[-1]
     assert site.taps == ()

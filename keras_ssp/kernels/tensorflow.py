@@ -43,7 +43,9 @@ def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ..
         def grad(*upstream: Any) -> Any:
             return backward(x, beta, threshold, *upstream)
 
-        return forward(x, beta, threshold), grad
+        # Without stop_gradient an outer tape would also differentiate `forward`
+        # itself, and keep every potential for it.
+        return forward(*map(tf.stop_gradient, (x, beta, threshold))), grad
 
     return tuple(run(x, tf.convert_to_tensor(beta), tf.convert_to_tensor(threshold)))
 
