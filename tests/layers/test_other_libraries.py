@@ -37,5 +37,6 @@ def test_same_spikes_potentials_and_gradients(trace):
     np.testing.assert_array_equal(s, spikes)
     assert 0.1 < spikes.mean() < 0.9
     np.testing.assert_allclose(u, potential, atol=1e-5)
-    _, (dx,), _ = gradients(lambda x: ops.sum(layer(x)[0] * weights), [current])
+    weigh = ops.convert_to_tensor(weights)
+    _, (dx,), _ = gradients(lambda x: ops.sum(layer(x)[0] * weigh), [current])
     np.testing.assert_allclose(dx, gradient, atol=1e-5, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The LIF neuron and its backpropagation through time in float64 NumPy, step by step."""
+"""The LIF neuron and its backpropagation through time, in float64 NumPy."""
 
 import numpy as np
 
