@@ -63,7 +63,8 @@ def check_graph(graph: Graph) -> dict[Edge, int | None]:
                 f"Layer '{source}' is an output of model '{graph.name}' but still has "
                 f"time folded into its batch (T={steps}), so the model would return "
                 f"{steps} rows per sample. Remedy: end that branch with "
-                "`keras_ssp.layers.RateReadout()`."
+                "`keras_ssp.layers.RateReadout()`; to look at spikes, use "
+                "`keras.Function(model.inputs, layer.output)`."
             )
     return states
 

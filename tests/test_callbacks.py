@@ -1,0 +1,109 @@
+"""EnergyMonitor and PenaltySchedule in real training runs."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ssp import SynapticPenalty, energy_report, penalize
+from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
+from tests.conftest import images, small_snn
+
+pytestmark = pytest.mark.every_backend
+X, Y = images(16), np.ones((16, 5), "float32")
+
+
+def compiled(**arguments):
+    model = penalize(small_snn(), SynapticPenalty(1e-3))
+    model.compile("sgd", "mse", **arguments)
+    return model
+
+
+def test_monitor_writes_history_progress_bar_and_later_callbacks(tmp_path, capsys):
+    model = compiled()
+    log = tmp_path / "log.csv"
+    callbacks = [EnergyMonitor(X[:6]), keras.callbacks.CSVLogger(str(log))]
+    history = model.fit(X, Y, epochs=2, callbacks=callbacks, verbose=2).history
+    report = energy_report(model, X[:6])
+    assert history["val_synops"][-1] == pytest.approx(report.synops)
+    assert history["val_energy_pj"][-1] == pytest.approx(report.energy_pj)
+    assert history["val_spike_rate"][-1] == pytest.approx(report.rate)
+    assert "val_synops" in capsys.readouterr().out
+    with open(log) as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["val_energy_pj"]) == pytest.approx(report.energy_pj)
+
+
+def test_monitor_every_other_epoch():
+    model = compiled()
+    monitor = EnergyMonitor(X[:6], every=2, prefix="test_")
+    history = model.fit(X, Y, epochs=3, callbacks=[monitor], verbose=0).history
+    values = history["test_synops"]
+    assert len(values) == 3
+    assert values[2] == values[1]
+
+
+def weights_during(model, schedule, **fit):
+    seen = []
+
+    class Record(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            value = self.model.get_layer("lif1").penalty_weight
+            seen.append(float(keras.ops.convert_to_numpy(value)))
+
+    model.fit(X, Y, batch_size=4, callbacks=[schedule, Record()], verbose=0, **fit)
+    return seen
+
+
+def test_schedule_ramps_by_optimizer_step():
+    seen = weights_during(compiled(), PenaltySchedule(0.8, epochs=2), epochs=3)
+    expected = np.minimum(np.arange(1, 13) / 8, 1.0) * 0.8
+    np.testing.assert_allclose(seen, expected, rtol=1e-6)
+
+
+def test_schedule_keeps_to_the_ramp_with_steps_per_execution():
+    model = compiled(steps_per_execution=2)
+    seen = weights_during(model, PenaltySchedule(0.8, epochs=1), epochs=1)
+    np.testing.assert_allclose(seen, [0.4, 0.8], rtol=1e-6)
+
+
+def test_schedule_ends_at_the_penalty_s_own_weight_and_resumes():
+    model = compiled()
+    schedule = PenaltySchedule(epochs=2, start=1, shape="step")
+    seen = weights_during(model, schedule, epochs=4, initial_epoch=2)
+    np.testing.assert_allclose(seen[:3], 0.0)
+    np.testing.assert_allclose(seen[4:], 1e-3, rtol=1e-6)
+
+
+def test_schedule_moves_the_loss_without_tracing_again():
+    model = compiled()
+    model.fit(X, Y, batch_size=16, verbose=0)
+    function = model.train_function
+    model.fit(X, Y, batch_size=16, callbacks=[PenaltySchedule(5.0)], verbose=0)
+    assert model.train_function is function
+    weight = model.get_layer("lif2").penalty_weight
+    assert float(keras.ops.convert_to_numpy(weight)) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PenaltySchedule(-1.0), "`weight` must be a finite number of at"),
+        (lambda: PenaltySchedule(epochs=0), "`epochs` must be a finite number above"),
+        (lambda: PenaltySchedule(start=-1), "`start` must be"),
+        (lambda: PenaltySchedule(shape="ramp"), "`shape` must be one of 'linear'"),
+        (lambda: EnergyMonitor(X, every=0), "`every` must be a positive integer"),
+        (lambda: EnergyMonitor(X, energy_model="tpu"), "tpu"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_schedule_without_penalty_is_an_error():
+    model = small_snn()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="has no penalty"):
+        model.fit(X, Y, callbacks=[PenaltySchedule(1.0)], verbose=0)
