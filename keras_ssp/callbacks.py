@@ -9,7 +9,7 @@ import keras
 
 from keras_ssp._checks import one_of, positive_int, real
 from keras_ssp.energy import hardware
-from keras_ssp.energy.meter import energy_report
+from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.penalties import penalized_layers, set_penalty_weight
 
 SHAPES = ("linear", "cosine", "step")
@@ -55,11 +55,16 @@ class EnergyMonitor(keras.callbacks.Callback):
         self.every = positive_int("every", every)
         self.prefix = prefix
         self.report: Any = None
+        self._meter: EnergyMeter | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._meter = EnergyMeter(self.model)  # one trace for all epochs
+        self.report = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.report is None or (epoch + 1) % self.every == 0:
-            self.report = energy_report(
-                self.model,
+            meter = self._meter or EnergyMeter(self.model)
+            self.report = meter.report(
                 self.data,
                 energy_model=self.energy_model,
                 batch_size=self.batch_size,

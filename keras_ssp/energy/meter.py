@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -73,27 +73,8 @@ def energy_report(
     Reference: Suetake et al., arXiv 2302.01500, E_SNN = E_AC * E_x[Omega_syn] for
     p = 1; energies per operation from the energy model's own source.
     """
-    energy = hardware.get(energy_model)
-    counted = _Counted(model)
-    sums, samples = counted.run(data, positive_int("batch_size", batch_size), verbose)
-    rows = [
-        (site.position, _site_row(site, sums[key], samples, counted, energy))
-        for key, site in counted.sites.items()
-    ]
-    rows += [
-        (layer.position, _analogue_row(layer, energy))
-        for layer in counted.weighted
-        if layer.macs
-    ]
-    rows.sort(key=lambda row: row[0])
-    return EnergyReport(
-        model_name=str(model.name),
-        energy_model=energy,
-        samples=samples,
-        time_steps=counted.time_steps,
-        layers=tuple(row for _, row in rows),
-        ann_macs=sum(layer.dense for layer in counted.weighted),
-        notes=counted.notes,
+    return EnergyMeter(model).report(
+        data, energy_model=energy_model, batch_size=batch_size, verbose=verbose
     )
 
 
@@ -126,17 +107,23 @@ def penalty_values(
     {'spikes': 24.0}
     """
     penalized_layers(model)  # an error if there is none
-    counted = _Counted(model)
-    sums, samples = counted.run(data, positive_int("batch_size", batch_size), verbose)
-    return {
-        site.name: float(sums[key]["penalty"]) / samples
-        for key, site in counted.sites.items()
-        if "penalty" in sums[key]
-    }
+    return EnergyMeter(model).penalty_values(
+        data, batch_size=batch_size, verbose=verbose
+    )
 
 
-class _Counted:
-    """A model, its sites, and one pass over data."""
+class EnergyMeter:
+    """Measures one model again and again, tracing it only once.
+
+    What `energy_report` and `penalty_values` do in one call. Make a new meter after
+    `penalize`.
+
+    Args:
+        model: As for `energy_report`.
+
+    Raises:
+        ValueError: If the model's synapses cannot be counted.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -158,19 +145,62 @@ class _Counted:
                     f"model={model.name!r}."
                 )
             self.notes = (SUBCLASSED_NOTE,)
+        self._probe = _Probe(self)
 
-    def run(
+    def report(
+        self,
+        data: Any,
+        *,
+        energy_model: Any = "cmos45",
+        batch_size: int = 128,
+        verbose: int = 0,
+    ) -> EnergyReport:
+        """See `energy_report`."""
+        energy = hardware.get(energy_model)
+        sums, samples = self._run(data, batch_size, verbose)
+        rows = [
+            (site.position, _site_row(site, sums[key], samples, self.weighted, energy))
+            for key, site in self.sites.items()
+        ]
+        rows += [
+            (layer.position, _analogue_row(layer, energy))
+            for layer in self.weighted
+            if layer.macs
+        ]
+        rows.sort(key=lambda row: row[0])
+        return EnergyReport(
+            model_name=str(self.model.name),
+            energy_model=energy,
+            samples=samples,
+            time_steps=self.time_steps,
+            layers=tuple(row for _, row in rows),
+            ann_macs=sum(layer.dense for layer in self.weighted),
+            notes=self.notes,
+        )
+
+    def penalty_values(
+        self, data: Any, *, batch_size: int = 128, verbose: int = 0
+    ) -> dict[str, float]:
+        """See `penalty_values`."""
+        sums, samples = self._run(data, batch_size, verbose)
+        return {
+            site.name: float(sums[key]["penalty"]) / samples
+            for key, site in self.sites.items()
+            if "penalty" in sums[key]
+        }
+
+    def _run(
         self, data: Any, batch_size: int, verbose: int
     ) -> tuple[dict[tuple[int, int], dict[str, np.ndarray]], int]:
         """Sums over all samples for each site, and the number of samples."""
-        probe = _Probe(self)
+        batch_size = positive_int("batch_size", batch_size)
         sums: dict[tuple[int, int], dict[str, np.ndarray]] = {}
         samples = 0
         bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
         for inputs in input_batches(data, self.model, batch_size):
             # A network without any spikes has nothing to measure, only to count.
             if self.sites or not self.readable:
-                for name, value in probe.predict_on_batch(inputs).items():
+                for name, value in self._probe.predict_on_batch(inputs).items():
                     self._add(sums, name, np.asarray(value, "float64"))
             samples += rows_of(inputs)
             bar.add(1)
@@ -216,7 +246,7 @@ class _Probe(keras.Model):
     A Keras model, so that every backend compiles it in its own way.
     """
 
-    def __init__(self, counted: _Counted) -> None:
+    def __init__(self, counted: EnergyMeter) -> None:
         super().__init__(name="energy_probe")
         self.counted = counted
         self.model = counted.model
@@ -262,13 +292,13 @@ def _site_row(
     site: Site,
     sums: dict[str, np.ndarray],
     samples: int,
-    counted: _Counted,
+    weighted: Sequence[Weighted],
     energy: Any,
 ) -> LayerReport:
     neurons = int(uniform(1.0, site.size).total)
     spikes = float(sums.get("spikes", 0.0)) / samples
     synops = float(sums.get("synops", 0.0)) / samples
-    driven = [w for w in counted.weighted if site.position in w.drivers]
+    driven = [w for w in weighted if site.position in w.drivers]
     largest = sum(tap.total for tap in site.taps)
     cost = energy.layer_energy(
         LayerCounts(
