@@ -1,0 +1,179 @@
+"""The demonstration: what the penalty saves on scikit-learn's digits."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from keras_ssp import figures
+from keras_ssp._checks import positive_int
+from keras_ssp.config import TrainConfig
+from keras_ssp.datasets import load
+from keras_ssp.energy.render import format_count, format_energy
+from keras_ssp.run_folder import write_json
+from keras_ssp.training import Run, train
+
+#: lambda of the normalised penalty: it lies in [0, 1] then.
+WEIGHTS = (0.3, 1.0, 3.0)
+BASE = TrainConfig(data="digits", epochs=20, batch_size=32, learning_rate=4e-3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One row of the demo's table: a setting, averaged over its seeds."""
+
+    label: str
+    weight: float
+    runs: tuple[Run, ...]
+
+    def mean(self, name: str) -> float:
+        """Mean over the seeds of an entry of `Run.summary`."""
+        return float(np.mean(self._values(name)))
+
+    def std(self, name: str) -> float:
+        """Sample standard deviation over the seeds; 0 for one seed."""
+        values = self._values(name)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+    def _values(self, name: str) -> list[float]:
+        return [run.summary()[name] for run in self.runs]
+
+
+def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Setting]:
+    """Trains without penalty and with three lambda, prints and draws the comparison.
+
+    Args:
+        out: Folder for `results.csv`, `summary.json`, `accuracy_energy.png`,
+            `layers.png` and `layers.md`; older results of the demo are replaced.
+        seeds: Trainings of each setting. Defaults to 3.
+
+    Returns:
+        The settings, the one without penalty first.
+
+    Raises:
+        ValueError: If `seeds` is not a positive integer.
+        ImportError: If scikit-learn or matplotlib is missing.
+    """
+    seeds = positive_int("seeds", seeds)
+    folder = pathlib.Path(out)
+    console = Console()
+    figures.new()  # without matplotlib it fails here, not after the training
+    started = time.perf_counter()
+    data = load("digits")
+    console.print(
+        f"Training on {len(data.train)} digits (8x8), T = {BASE.time_steps}: "
+        f"{1 + len(WEIGHTS)} settings, {seeds} seeds each."
+    )
+    settings = []
+    for weight in (0.0, *WEIGHTS):
+        config = dataclasses.replace(
+            BASE, weight=weight, penalty="synaptic" if weight else "none"
+        )
+        label = f"lambda = {weight:g}" if weight else "no penalty"
+        runs = []
+        for seed in range(seeds):
+            with console.status(f"{label}, seed {seed}"):
+                runs.append(
+                    train(dataclasses.replace(config, seed=seed), data=data, verbose=0)
+                )
+            console.print(
+                f"  {label}, seed {seed}: {100 * runs[-1].test_accuracy:.1f} % at "
+                f"{format_energy(runs[-1].report.synaptic_energy_pj)}"
+            )
+        settings.append(Setting(label, weight, tuple(runs)))
+    console.print(_table(settings, seeds))
+    console.print(verdict(settings))
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(settings, folder)
+    seconds = time.perf_counter() - started
+    console.print(f"Written to {folder} ({seconds:.0f} s).", soft_wrap=True)
+    return settings
+
+
+def verdict(settings: Sequence[Setting]) -> str:
+    """One sentence: the cheapest setting that costs at most one point of accuracy."""
+    base, *others = settings
+    good = [
+        s
+        for s in others
+        if s.mean("test_accuracy") >= base.mean("test_accuracy") - 0.01
+    ]
+    if not good:
+        return "No penalised setting stayed within one point of accuracy."
+    best = min(good, key=lambda s: s.mean("synaptic_energy_pj"))
+    share = best.mean("synaptic_energy_pj") / base.mean("synaptic_energy_pj")
+    change = 100 * (best.mean("test_accuracy") - base.mean("test_accuracy"))
+    return (
+        f"With {best.label} the network spends {100 * share:.0f} % of the synaptic "
+        f"energy, its test accuracy changes by {change:+.2f} points."
+    )
+
+
+def _table(settings: Sequence[Setting], seeds: int) -> Table:
+    table = Table(
+        title=f"Digits: synaptic energy per image (cmos45 estimate), mean of {seeds} seeds",
+        title_justify="left",
+    )
+    table.add_column("setting")
+    for title in ("accuracy (%)", "SynOps", "energy", "of no penalty", "rate"):
+        table.add_column(title, justify="right", no_wrap=True)
+    base = settings[0].mean("synaptic_energy_pj")
+    for s in settings:
+        energy = s.mean("synaptic_energy_pj")
+        table.add_row(
+            s.label,
+            f"{100 * s.mean('test_accuracy'):.2f} ± "
+            f"{100 * s.std('test_accuracy'):.2f}",
+            format_count(s.mean("synops")),
+            format_energy(energy),
+            f"{100 * energy / base:.0f} %",
+            f"{100 * s.mean('spike_rate'):.1f} %",
+        )
+    return table
+
+
+def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"weight": s.weight, "seed": r.config.seed, **r.summary()}
+        for s in settings
+        for r in s.runs
+    ]
+    with open(folder / "results.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    write_json(
+        folder / "summary.json",
+        {
+            s.label: {name: s.mean(name) for name in s.runs[0].summary()}
+            for s in settings
+        },
+    )
+    figures.accuracy_against_energy(
+        {
+            "synaptic penalty": [
+                {
+                    "energy_pj": s.mean("synaptic_energy_pj"),
+                    "energy_pj_std": s.std("synaptic_energy_pj"),
+                    "accuracy": s.mean("test_accuracy"),
+                    "accuracy_std": s.std("test_accuracy"),
+                    "label": s.label,
+                }
+                for s in settings
+            ]
+        },
+        folder / "accuracy_energy.png",
+        title="Digits: every setting, mean and standard deviation of its seeds",
+    )
+    report = settings[-1].runs[0].report
+    report.plot(folder / "layers.png")
+    report.to_markdown(folder / "layers.md")

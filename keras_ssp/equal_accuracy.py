@@ -1,0 +1,162 @@
+"""Energy at equal accuracy: what a penalty saves when nothing else is given up."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+#: (energy, accuracy) of one trained network.
+Point = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Crossing:
+    """The least energy at which a series of networks reaches an accuracy.
+
+    Args:
+        energy: The energy, `inf` if the accuracy is never reached.
+        bound: Whether even the cheapest network reaches the accuracy, so that the
+            true crossing lies at or below `energy`.
+    """
+
+    energy: float
+    bound: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether any network of the series reaches the accuracy."""
+        return math.isfinite(self.energy)
+
+
+def crossing(points: Iterable[Point], accuracy: float) -> Crossing:
+    """Finds the least energy at which `accuracy` is reached.
+
+    The series is read as the curve `A(e) = max {a_i : e_i <= e}` made piecewise
+    linear in `log e`: a network that is dearer and worse than another does not
+    count. Nothing is extrapolated beyond the cheapest network.
+
+    Args:
+        points: (energy, accuracy) pairs, energies above 0.
+        accuracy: The accuracy to reach.
+
+    Returns:
+        A `Crossing`.
+
+    Raises:
+        ValueError: If there is no point, or an energy is not above 0.
+
+    Example:
+
+    >>> round(crossing([(1.0, 0.8), (100.0, 0.9)], 0.85).energy, 6)
+    10.0
+    >>> crossing([(1.0, 0.8)], 0.7)
+    Crossing(energy=1.0, bound=True)
+    """
+    front = envelope(points)
+    if front[0][1] >= accuracy:
+        return Crossing(front[0][0], bound=True)
+    for (e0, a0), (e1, a1) in zip(front, front[1:], strict=False):
+        if a1 >= accuracy:
+            z = (accuracy - a0) / (a1 - a0)
+            return Crossing(math.exp((1 - z) * math.log(e0) + z * math.log(e1)))
+    return Crossing(math.inf)
+
+
+def envelope(points: Iterable[Point]) -> list[Point]:
+    """The points that no other one beats, by rising energy and accuracy.
+
+    Raises:
+        ValueError: If there is no point, or an energy is not above 0.
+
+    Example:
+
+    >>> envelope([(2.0, 0.9), (1.0, 0.8), (3.0, 0.85)])
+    [(1.0, 0.8), (2.0, 0.9)]
+    """
+    ordered = sorted(points, key=lambda point: (point[0], -point[1]))
+    if not ordered:
+        raise ValueError("`points` must hold at least one point. Received: none.")
+    if not ordered[0][0] > 0:
+        raise ValueError(
+            f"`points` must have energies above 0. Received: energy={ordered[0][0]}."
+        )
+    front: list[Point] = []
+    for energy, accuracy in ordered:
+        if not front or accuracy > front[-1][1]:
+            front.append((energy, accuracy))
+    return front
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """How many times less energy a series needs than a baseline, over seeds.
+
+    Args:
+        factors: Baseline's energy over the series' energy, for each seed in which
+            the accuracy is reached.
+        seeds: Seeds asked.
+        bounds: Seeds in which the factor is a lower bound: the series' cheapest
+            network is still accurate enough.
+    """
+
+    factors: tuple[float, ...]
+    seeds: int
+    bounds: int
+
+    @property
+    def mean(self) -> float:
+        """Geometric mean of the factors, NaN if no seed reaches the accuracy."""
+        if not self.factors:
+            return math.nan
+        return float(np.exp(np.mean(np.log(self.factors))))
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation of the factors, 0 for one seed."""
+        return float(np.std(self.factors, ddof=1)) if len(self.factors) > 1 else 0.0
+
+    def __str__(self) -> str:
+        if not self.factors:
+            return "not reached"
+        sign = ">= " if self.bounds else ""
+        missing = self.seeds - len(self.factors)
+        note = f" ({missing} of {self.seeds} seeds do not reach it)" if missing else ""
+        return f"{sign}{self.mean:.2f} ± {self.spread:.2f}{note}"
+
+
+def saving(
+    baseline: Sequence[float], series: Sequence[Sequence[Point]], accuracy: float
+) -> Saving:
+    """Compares a series of networks with a baseline, seed by seed.
+
+    Args:
+        baseline: Energy of the baseline for each seed.
+        series: For each seed the (energy, accuracy) pairs of the series.
+        accuracy: The accuracy to reach.
+
+    Returns:
+        A `Saving`.
+
+    Raises:
+        ValueError: If the two differ in the number of seeds.
+
+    Example:
+
+    >>> str(saving([10.0, 10.0], [[(5.0, 0.9)], [(2.0, 0.7), (4.0, 0.9)]], 0.9))
+    '>= 2.24 ± 0.35'
+    """
+    if len(baseline) != len(series):
+        raise ValueError(
+            "`baseline` and `series` must have one entry per seed. Received: "
+            f"len(baseline)={len(baseline)}, len(series)={len(series)}."
+        )
+    found = [crossing(points, accuracy) for points in series]
+    reached = [(e, c) for e, c in zip(baseline, found, strict=True) if c.reached]
+    return Saving(
+        tuple(e / c.energy for e, c in reached),
+        len(series),
+        sum(c.bound for _, c in reached),
+    )
