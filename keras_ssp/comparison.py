@@ -1,0 +1,303 @@
+"""What a study found, as tables and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssp import figures, penalties, timeline
+from keras_ssp._checks import real
+from keras_ssp.config import TrainConfig
+from keras_ssp.datasets import load
+from keras_ssp.energy import energy_report, penalty_values
+from keras_ssp.energy.render import format_energy
+from keras_ssp.equal_accuracy import Saving, saving
+from keras_ssp.run_folder import write_json
+from keras_ssp.study import CONVERTED, Row
+from keras_ssp.training import EVALUATION_BATCH
+
+ENERGY = "synaptic_energy_pj"
+# Images on which the layers' shares are measured.
+LAYER_SAMPLES = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One setting of a series, over its seeds."""
+
+    series: str
+    label: str
+    rows: tuple[Row, ...]
+
+    def values(self, name: str) -> np.ndarray:
+        """One value per seed."""
+        return np.asarray([row[name] for row in self.rows], "float64")
+
+    def mean(self, name: str) -> float:
+        """Mean over the seeds."""
+        return float(self.values(name).mean())
+
+    def std(self, name: str) -> float:
+        """Sample standard deviation over the seeds, 0 for one."""
+        return float(self.values(name).std(ddof=1)) if len(self.rows) > 1 else 0.0
+
+
+def cells(rows: Sequence[Row]) -> dict[str, list[Cell]]:
+    """Series to its settings, in the order of the rows."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        found.setdefault(row["series"], {}).setdefault(_label(row), []).append(row)
+    return {
+        series: [Cell(series, label, tuple(group)) for label, group in settings.items()]
+        for series, settings in found.items()
+    }
+
+
+def _label(row: Row) -> str:
+    if row["series"] == CONVERTED:
+        return f"T={row['time_steps']}"
+    if row["penalty"] == "none":
+        return "lambda=0"
+    if row["target"] != "":
+        return f"target={float(row['target']):.3g}"
+    return f"lambda={row['weight']:g}"
+
+
+def savings(
+    rows: Sequence[Row], drop: float, energy: str = ENERGY
+) -> dict[str, Saving]:
+    """Each series' saving at the accuracy of no penalty less `drop`.
+
+    Args:
+        rows: The rows of a study.
+        drop: Accuracy given up, as a share: 0.01 is one point.
+        energy: Which energy to compare.
+
+    Returns:
+        Series to `Saving`, the ones without penalty left out. A series contains the
+        network without penalty of its seed: with lambda = 0 it is a point of it. The
+        converted networks have no such point.
+
+    Raises:
+        ValueError: If `drop` is not in [0, 1), or there is no row without penalty.
+    """
+    real("drop", drop, low=0.0, high=0.99)
+    base: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        if row["penalty"] == "none" and row["series"] != CONVERTED:
+            base.setdefault(row["surrogate"], {})[row["seed"]] = row
+    if not base:
+        raise ValueError(
+            "`rows` must have networks without penalty. Received: "
+            f"{len(rows)} rows without one."
+        )
+    found = {}
+    for series, settings in cells(rows).items():
+        members = [row for cell in settings for row in cell.rows]
+        own = base.get(members[0]["surrogate"], {})
+        if members[0] in own.values():
+            continue
+        accuracy = float(np.mean([r["test_accuracy"] for r in own.values()])) - drop
+        seeds = [s for s in own if any(row["seed"] == s for row in members)]
+        points = []
+        for seed in seeds:
+            points.append(
+                [
+                    (row[energy], row["test_accuracy"])
+                    for row in members
+                    if row["seed"] == seed
+                ]
+            )
+            if series != CONVERTED:
+                points[-1].append((own[seed][energy], own[seed]["test_accuracy"]))
+        found[series] = saving([own[s][energy] for s in seeds], points, accuracy)
+    return found
+
+
+# The penalties of which the layer picture shows the shares.
+_COMPARED = {
+    "synaptic, p = 1": penalties.SynapticPenalty(1.0),
+    "synaptic, p = 2": penalties.SynapticPenalty(1.0, p=2),
+    "spike count": penalties.SpikeCountPenalty(1.0),
+    "balanced": penalties.BalancedPenalty(1.0),
+}
+
+
+def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
+    """Each layer's share of the energy and of every penalty, on one network.
+
+    The model's own penalty is put back afterwards.
+
+    Args:
+        model: A spiking network.
+        x: Inputs.
+
+    Returns:
+        `"energy"` and names of penalties to layer name to share.
+    """
+    report = energy_report(model, x, batch_size=EVALUATION_BATCH)
+    rows = [row for row in report.layers if row.kind == "lif" and row.energy_pj]
+    found = {"energy": {row.name: row.energy_pj for row in rows}}
+    own = [(layer, layer.bound_penalty) for layer in timeline.spiking_layers(model)]
+    try:
+        for name, penalty in _COMPARED.items():
+            penalties.penalize(model, penalty)
+            values = penalty_values(model, x, batch_size=EVALUATION_BATCH)
+            found[name] = {row.name: values[row.name] for row in rows}
+    finally:
+        for layer, bound in own:
+            layer.bind_penalty(bound)
+    return {
+        name: {layer: value / sum(values.values()) for layer, value in values.items()}
+        for name, values in found.items()
+    }
+
+
+def write(
+    rows: Sequence[Row],
+    out: str | os.PathLike[str],
+    *,
+    drops: Sequence[float] = (0.005, 0.01, 0.02),
+    data_dir: str | None = None,
+    title: str = "",
+) -> str:
+    """Writes `comparison.md`, `comparison.json` and the pictures of a study.
+
+    Args:
+        rows: The rows of the study.
+        out: Its folder.
+        drops: Accuracies that may be given up, as shares.
+        data_dir: As for `keras_ssp.datasets.load`.
+        title: Above the table and the picture.
+
+    Returns:
+        The Markdown text.
+    """
+    folder = pathlib.Path(out)
+    grouped = cells(rows)
+    saved = {drop: savings(rows, drop) for drop in drops}
+    shares = _shares(rows, folder, data_dir)
+    text = _markdown(grouped, saved, shares, title)
+    (folder / "comparison.md").write_text(text, encoding="utf-8")
+    write_json(
+        folder / "comparison.json",
+        {
+            "savings": {
+                str(drop): {
+                    k: dataclasses.asdict(v) | {"mean": v.mean}
+                    for k, v in found.items()
+                    if v.factors
+                }
+                for drop, found in saved.items()
+            },
+            "layer_shares": shares,
+        },
+    )
+    figures.accuracy_against_energy(
+        {
+            series: [
+                {
+                    "energy_pj": cell.mean(ENERGY),
+                    "energy_pj_std": cell.std(ENERGY),
+                    "accuracy": cell.mean("test_accuracy"),
+                    "accuracy_std": cell.std("test_accuracy"),
+                }
+                for cell in settings
+            ]
+            for series, settings in grouped.items()
+        },
+        folder / "accuracy_energy.png",
+        title=title,
+    )
+    if shares:
+        figures.layer_shares(shares, folder / "layers.png", title=title)
+    return text
+
+
+def _shares(
+    rows: Sequence[Row], folder: pathlib.Path, data_dir: str | None
+) -> dict[str, dict[str, float]]:
+    """Shares on the first network without penalty, whose run folder must be there."""
+    base = next(r for r in rows if r["penalty"] == "none" and r["series"] != CONVERTED)
+    run = folder / str(base["key"])
+    if not (run / "model.keras").is_file():
+        return {}
+    from keras_ssp.config import read_config
+
+    config = TrainConfig.from_dict(read_config(run / "config.json"))
+    data = load(config.data, data_dir=data_dir)
+    model = keras.saving.load_model(run / "model.keras")
+    return layer_shares(model, data.normalized(data.test.x[:LAYER_SAMPLES]))
+
+
+def _markdown(
+    grouped: dict[str, list[Cell]],
+    saved: dict[float, dict[str, Saving]],
+    shares: dict[str, dict[str, float]],
+    title: str,
+) -> str:
+    parts = [f"# {title}", ""] if title else []
+    parts += [
+        "Test accuracy and energy, mean ± standard deviation over the seeds; energies",
+        "are estimates from operation counts, per image.",
+        "",
+        *_table(
+            ["series", "setting", "seeds", "test accuracy (%)", "SynOps (k)"]
+            + ["synaptic energy", "spike rate (%)"],
+            [
+                [
+                    series,
+                    cell.label,
+                    str(len(cell.rows)),
+                    _spread(cell, "test_accuracy", 100, 2),
+                    _spread(cell, "synops", 1e-3, 1),
+                    format_energy(cell.mean(ENERGY)),
+                    _spread(cell, "spike_rate", 100, 2),
+                ]
+                for series, settings in grouped.items()
+                for cell in settings
+            ],
+        ),
+        "",
+        "Energy at equal accuracy: how many times less synaptic energy than without",
+        "penalty, at the accuracy of no penalty (mean of its seeds) less so many",
+        "points; interpolated for each seed, geometric mean ± standard deviation.",
+        "",
+        *_table(
+            ["series", *(f"−{100 * drop:g} points" for drop in saved)],
+            [
+                [series, *(str(found[series]) for found in saved.values())]
+                for series in next(iter(saved.values()))
+            ],
+        ),
+    ]
+    if shares:
+        parts += [
+            "",
+            "Shares of the spiking layers (%), on the first network without penalty:",
+            "",
+            *_table(
+                ["layer", *shares],
+                [
+                    [layer, *(f"{100 * found[layer]:.2f}" for found in shares.values())]
+                    for layer in shares["energy"]
+                ],
+            ),
+        ]
+    return "\n".join([*parts, ""])
+
+
+def _spread(cell: Cell, name: str, scale: float, digits: int) -> str:
+    mean, std = scale * cell.mean(name), scale * cell.std(name)
+    return f"{mean:.{digits}f} ± {std:.{digits}f}"
+
+
+def _table(header: list[str], body: list[list[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]

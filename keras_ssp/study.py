@@ -1,0 +1,226 @@
+"""A study: a grid of penalty, lambda, p, surrogate and seed around one config."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_ssp._checks import one_of, positive_int, real
+from keras_ssp.config import PENALTIES, TrainConfig
+
+CONVERTED = "converted"
+METHODS = (*PENALTIES, CONVERTED)
+
+#: One finished network: what it was, how accurate it is and what it costs.
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One training of a study.
+
+    Args:
+        series: Name of the curve that it is a point of.
+        config: What is trained.
+        conversion_steps: For a converted network: every T that it is run for.
+    """
+
+    series: str
+    config: TrainConfig
+    conversion_steps: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A name that the config decides: the same task is never done twice."""
+        text = json.dumps([self.series, self.config.to_dict()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def done(self, rows: Sequence[Row]) -> bool:
+        """Whether `rows` hold all its results."""
+        found = {int(row["time_steps"]) for row in rows if row["key"] == self.key}
+        return found >= set(self.conversion_steps or (self.config.time_steps,))
+
+    def row(self, time_steps: int, results: Mapping[str, float]) -> Row:
+        """The row of one result."""
+        config = self.config
+        return {
+            "key": self.key,
+            "series": self.series,
+            "penalty": config.penalty,
+            "weight": config.weight,
+            "p": config.p,
+            "target": "" if config.target is None else config.target,
+            "surrogate": config.surrogate,
+            "seed": config.seed,
+            "time_steps": time_steps,
+            **results,
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """A grid of trainings that differ in the penalty.
+
+    Args:
+        base: The config that all share; its penalty, weight, p, target, surrogate
+            and seed are replaced.
+        penalties: Which to compare, of `"none"` (always run), `"synaptic"`,
+            `"spike_count"`, `"balanced"`, `"synops_target"` and `"converted"` (a QCFS
+            network, trained without spikes and converted).
+        weights: lambda, one grid for all penalties or a table of penalty to grid.
+        p: Exponents of the three penalties that have one.
+        surrogates: Surrogate gradients.
+        seeds: Seeds.
+        target_shares: For `"synops_target"`: S_0 as shares of the SynOps that the
+            networks without penalty spend (mean of the seeds).
+        target_weight: For `"synops_target"`: its lambda.
+        conversion_steps: For `"converted"`: every T that the network is run for.
+
+    Raises:
+        ValueError: If a value breaks its rule.
+
+    Example:
+
+    >>> study = Study(base=TrainConfig(), weights=(0.1, 1.0), seeds=(0,))
+    >>> [task.series for task in study.others([])]
+    ['synaptic', 'synaptic', 'spike_count', 'spike_count', 'balanced', 'balanced']
+    """
+
+    base: TrainConfig
+    penalties: tuple[str, ...] = ("none", "synaptic", "spike_count", "balanced")
+    weights: Any = (0.1, 0.3, 1.0, 3.0, 10.0)
+    p: tuple[float, ...] = (1.0,)
+    surrogates: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    target_shares: tuple[float, ...] = (0.5, 0.3, 0.2, 0.1, 0.05)
+    target_weight: float = 1.0
+    conversion_steps: tuple[int, ...] = (2, 4, 8, 16)
+
+    def __post_init__(self) -> None:
+        for name in ("penalties", "p", "surrogates", "seeds", "target_shares"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        steps = tuple(
+            positive_int("conversion_steps", t) for t in self.conversion_steps
+        )
+        object.__setattr__(self, "conversion_steps", steps)
+        if not self.surrogates:
+            object.__setattr__(self, "surrogates", (self.base.surrogate,))
+        for name in self.penalties:
+            one_of("penalties", name, METHODS)
+        if isinstance(self.weights, Mapping):
+            for name in self.weights:
+                one_of("weights", name, METHODS)
+        if not self.seeds:
+            raise ValueError("`seeds` must hold at least one seed. Received: seeds=().")
+        for share in self.target_shares:
+            real("target_shares", share, above=0.0)
+        # A value that breaks its rule shows now, not after hours of training.
+        rough = [
+            {"penalty": "none", "synops": 1.0, "surrogate": s} for s in self.surrogates
+        ]
+        list(self.others(rough))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Study:
+        """Builds a study from two tables, `train` and `grid`, as a file holds them."""
+        unknown = sorted(set(values) - {"train", "grid"})
+        known = {field.name for field in dataclasses.fields(cls)} - {"base"}
+        unknown += sorted(set(values.get("grid", {})) - known)
+        if unknown:
+            raise ValueError(
+                "A study must only have the tables 'train' and 'grid', the latter with "
+                f"the names {', '.join(sorted(known))}. Received: {', '.join(unknown)}."
+            )
+        base = TrainConfig.from_dict({"penalty": "none", **values.get("train", {})})
+        return cls(base=base, **values.get("grid", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The study as the two tables."""
+        grid = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "base"
+        }
+        return {"train": self.base.to_dict(), "grid": grid}
+
+    def baselines(self) -> Iterator[Task]:
+        """The trainings without penalty: they go first, as others need them."""
+        for seed in self.seeds:
+            for surrogate in self.surrogates:
+                yield Task(
+                    self._series("none", surrogate=surrogate),
+                    self._config("none", 0.0, seed=seed, surrogate=surrogate),
+                )
+
+    def others(self, rows: Sequence[Row]) -> Iterator[Task]:
+        """All other trainings, seed by seed; `rows` hold the baselines' results."""
+        for seed in self.seeds:
+            for penalty in self.penalties:
+                if penalty == CONVERTED:
+                    yield self._converted(seed)
+                elif penalty == "synops_target":
+                    yield from self._targets(seed, rows)
+                elif penalty != "none":
+                    yield from self._weighted(penalty, seed)
+
+    def _weighted(self, penalty: str, seed: int) -> Iterator[Task]:
+        for p in self.p:
+            for surrogate in self.surrogates:
+                for weight in self._grid(penalty):
+                    yield Task(
+                        self._series(penalty, p, surrogate),
+                        self._config(
+                            penalty, weight, p=p, seed=seed, surrogate=surrogate
+                        ),
+                    )
+
+    def _targets(self, seed: int, rows: Sequence[Row]) -> Iterator[Task]:
+        for surrogate in self.surrogates:
+            synops = [
+                float(row["synops"])
+                for row in rows
+                if row["penalty"] == "none" and row["surrogate"] == surrogate
+            ]
+            for share in self.target_shares if synops else ():
+                yield Task(
+                    self._series("synops_target", surrogate=surrogate),
+                    self._config(
+                        "synops_target",
+                        self.target_weight,
+                        seed=seed,
+                        surrogate=surrogate,
+                        # Rounded: a last digit must not make another task of it.
+                        target=float(f"{share * np.mean(synops):.6g}"),
+                    ),
+                )
+
+    def _converted(self, seed: int) -> Task:
+        config = dataclasses.replace(
+            self._config("none", 0.0, seed=seed, surrogate=self.surrogates[0]),
+            activation="qcfs",
+        )
+        return Task(CONVERTED, config, self.conversion_steps)
+
+    def _config(self, penalty: str, weight: float, **values: Any) -> TrainConfig:
+        values = {"p": 1.0, "target": None, **values}
+        return dataclasses.replace(
+            self.base, penalty=penalty, weight=weight, activation="lif", **values
+        )
+
+    def _grid(self, penalty: str) -> tuple[float, ...]:
+        if isinstance(self.weights, Mapping):
+            return tuple(self.weights.get(penalty, ()))
+        return tuple(self.weights)
+
+    def _series(self, penalty: str, p: float = 1.0, surrogate: str = "") -> str:
+        parts = [penalty]
+        if len(self.p) > 1 and penalty not in ("none", "synops_target"):
+            parts.append(f"p={p:g}")
+        if len(self.surrogates) > 1:
+            parts.append(surrogate)
+        return " ".join(parts)
