@@ -36,8 +36,14 @@ class Task:
 
     @property
     def key(self) -> str:
-        """A name that the config decides: the same task is never done twice."""
-        text = json.dumps([self.series, self.config.to_dict()], sort_keys=True)
+        """A name that the config decides: the same task is never done twice.
+
+        Of the config only what is not a default counts, so that a field that a later
+        version adds leaves finished studies finished.
+        """
+        default = TrainConfig().to_dict()
+        chosen = {k: v for k, v in self.config.to_dict().items() if v != default[k]}
+        text = json.dumps(chosen, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def done(self, rows: Sequence[Row]) -> bool:
@@ -73,7 +79,8 @@ class Study:
             `"spike_count"`, `"balanced"`, `"synops_target"` and `"converted"` (a QCFS
             network, trained without spikes and converted).
         weights: lambda, one grid for all penalties or a table of penalty to grid.
-        p: Exponents of the three penalties that have one.
+        p: Exponents, for the three penalties that have one; in the same two forms,
+            1 for a penalty that is not in the table.
         surrogates: Surrogate gradients.
         seeds: Seeds.
         target_shares: For `"synops_target"`: S_0 as shares of the SynOps that the
@@ -94,7 +101,7 @@ class Study:
     base: TrainConfig
     penalties: tuple[str, ...] = ("none", "synaptic", "spike_count", "balanced")
     weights: Any = (0.1, 0.3, 1.0, 3.0, 10.0)
-    p: tuple[float, ...] = (1.0,)
+    p: Any = (1.0,)
     surrogates: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     target_shares: tuple[float, ...] = (0.5, 0.3, 0.2, 0.1, 0.05)
@@ -102,7 +109,7 @@ class Study:
     conversion_steps: tuple[int, ...] = (2, 4, 8, 16)
 
     def __post_init__(self) -> None:
-        for name in ("penalties", "p", "surrogates", "seeds", "target_shares"):
+        for name in ("penalties", "surrogates", "seeds", "target_shares"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         steps = tuple(
             positive_int("conversion_steps", t) for t in self.conversion_steps
@@ -112,9 +119,10 @@ class Study:
             object.__setattr__(self, "surrogates", (self.base.surrogate,))
         for name in self.penalties:
             one_of("penalties", name, METHODS)
-        if isinstance(self.weights, Mapping):
-            for name in self.weights:
-                one_of("weights", name, METHODS)
+        for field in ("weights", "p"):
+            table = getattr(self, field)
+            for name in table if isinstance(table, Mapping) else ():
+                one_of(field, name, METHODS)
         if not self.seeds:
             raise ValueError("`seeds` must hold at least one seed. Received: seeds=().")
         for share in self.target_shares:
@@ -153,7 +161,7 @@ class Study:
         for seed in self.seeds:
             for surrogate in self.surrogates:
                 yield Task(
-                    self._series("none", surrogate=surrogate),
+                    self._series("none", surrogate),
                     self._config("none", 0.0, seed=seed, surrogate=surrogate),
                 )
 
@@ -169,11 +177,14 @@ class Study:
                     yield from self._weighted(penalty, seed)
 
     def _weighted(self, penalty: str, seed: int) -> Iterator[Task]:
-        for p in self.p:
+        exponents = _grid(self.p, penalty) or (1.0,)
+        for p in exponents:
             for surrogate in self.surrogates:
-                for weight in self._grid(penalty):
+                for weight in _grid(self.weights, penalty):
                     yield Task(
-                        self._series(penalty, p, surrogate),
+                        self._series(
+                            penalty, surrogate, p if len(exponents) > 1 else None
+                        ),
                         self._config(
                             penalty, weight, p=p, seed=seed, surrogate=surrogate
                         ),
@@ -188,7 +199,7 @@ class Study:
             ]
             for share in self.target_shares if synops else ():
                 yield Task(
-                    self._series("synops_target", surrogate=surrogate),
+                    self._series("synops_target", surrogate),
                     self._config(
                         "synops_target",
                         self.target_weight,
@@ -212,15 +223,12 @@ class Study:
             self.base, penalty=penalty, weight=weight, activation="lif", **values
         )
 
-    def _grid(self, penalty: str) -> tuple[float, ...]:
-        if isinstance(self.weights, Mapping):
-            return tuple(self.weights.get(penalty, ()))
-        return tuple(self.weights)
+    def _series(self, penalty: str, surrogate: str, p: float | None = None) -> str:
+        # Only what differs within the study is worth a name.
+        parts = [penalty, *([] if p is None else [f"p={p:g}"])]
+        return " ".join(parts + ([surrogate] if len(self.surrogates) > 1 else []))
 
-    def _series(self, penalty: str, p: float = 1.0, surrogate: str = "") -> str:
-        parts = [penalty]
-        if len(self.p) > 1 and penalty not in ("none", "synops_target"):
-            parts.append(f"p={p:g}")
-        if len(self.surrogates) > 1:
-            parts.append(surrogate)
-        return " ".join(parts)
+
+def _grid(values: Any, penalty: str) -> tuple[float, ...]:
+    found = values.get(penalty, ()) if isinstance(values, Mapping) else values
+    return tuple(float(v) for v in found)

@@ -1,0 +1,77 @@
+"""`keras-ssp compare`."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from keras_ssp.cli.flags import data_dir_flag, new_command, verbose_flag
+from keras_ssp.config import read_config
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    command = new_command(
+        commands,
+        "compare",
+        "run a grid of penalties, lambda, p, surrogates and seeds, and compare what "
+        "they save at equal accuracy",
+        _compare,
+        epilog="An interrupted study goes on when it is called again. Example: "
+        "keras-ssp compare docs/results/digits_study.toml --out runs/digits",
+    )
+    command.add_argument(
+        "study",
+        type=pathlib.Path,
+        help="file with the tables [train] (values of `train`'s flags) and [grid] "
+        "(penalties, weights, p, surrogates, seeds, ...)",
+    )
+    command.add_argument(
+        "--out", type=pathlib.Path, required=True, help="folder for the results"
+    )
+    data_dir_flag(command)
+    command.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="trainings that run side by side (default: 1)",
+    )
+    command.add_argument(
+        "--drops",
+        type=float,
+        nargs="+",
+        default=(0.5, 1.0, 2.0),
+        help="points of accuracy that may be given up (default: 0.5 1 2)",
+    )
+    command.add_argument(
+        "--tables-only", action="store_true", help="train nothing, write the tables"
+    )
+    verbose_flag(command)
+
+
+def _compare(arguments: Any) -> None:
+    from keras_ssp import comparison
+    from keras_ssp.compare import RESULTS, compare, read_rows
+    from keras_ssp.study import Study
+
+    study = Study.from_dict(read_config(arguments.study))
+    if arguments.tables_only:
+        rows = read_rows(arguments.out / RESULTS)
+    else:
+        rows = compare(
+            study,
+            arguments.out,
+            data_dir=arguments.data_dir,
+            jobs=arguments.jobs,
+            verbose=arguments.verbose,
+        )
+    print(
+        comparison.write(
+            rows,
+            arguments.out,
+            drops=[points / 100 for points in arguments.drops],
+            data_dir=arguments.data_dir,
+            title=f"{study.base.model} on {study.base.data}",
+        )
+    )
+    print(f"written to {arguments.out}")

@@ -1,0 +1,78 @@
+"""`keras-ssp report`."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from keras_ssp.cli.flags import data_dir_flag, new_command, verbose_flag
+from keras_ssp.energy import hardware
+
+_FORMATS = ("text", "json", "markdown", "csv")
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    command = new_command(
+        commands,
+        "report",
+        "measure the energy of a trained model",
+        _report,
+        epilog="Example: keras-ssp report runs/digits_small_cnn_none_s0 "
+        "--energy-model loihi",
+    )
+    command.add_argument(
+        "model", type=pathlib.Path, help="a run folder of `train`, or a .keras file"
+    )
+    command.add_argument(
+        "--data", default=None, help="data set (default: the one of the run)"
+    )
+    data_dir_flag(command)
+    command.add_argument(
+        "--samples",
+        type=int,
+        default=None,
+        help="use only so many test images (default: all)",
+    )
+    command.add_argument(
+        "--energy-model",
+        default="cmos45",
+        help=f"what operations cost: {', '.join(hardware.names())} (default: cmos45)",
+    )
+    command.add_argument(
+        "--format", choices=_FORMATS, default="text", help="default: text"
+    )
+    command.add_argument(
+        "--output", type=pathlib.Path, default=None, help="file instead of the terminal"
+    )
+    command.add_argument(
+        "--plot", type=pathlib.Path, default=None, help="image file of the layers"
+    )
+    verbose_flag(command)
+
+
+def _report(arguments: Any) -> None:
+    from keras_ssp.reporting import report_on
+
+    report = report_on(
+        arguments.model,
+        data=arguments.data,
+        data_dir=arguments.data_dir,
+        samples=arguments.samples,
+        energy_model=arguments.energy_model,
+        # A progress bar in front of JSON would spoil it for the next program.
+        verbose=arguments.verbose if arguments.format == "text" else 0,
+    )
+    if arguments.plot is not None:
+        report.plot(arguments.plot)
+    written = {
+        "text": lambda: str(report),
+        "json": report.to_json,
+        "markdown": report.to_markdown,
+        "csv": report.to_csv,
+    }[arguments.format]()
+    if arguments.output is None:
+        print(written)
+    else:
+        arguments.output.write_text(written + "\n", encoding="utf-8")
+        print(f"written to {arguments.output}")
