@@ -194,6 +194,7 @@ def read_rows(path: pathlib.Path) -> list[Row]:
 
 
 def _typed(row: dict[str, str]) -> Row:
-    texts = ("key", "series", "penalty", "surrogate", "target")
-    typed: Row = {k: v if k in texts else float(v) for k, v in row.items()}
+    texts = ("key", "series", "penalty", "surrogate")
+    # An empty target is that of a penalty without one.
+    typed: Row = {k: v if k in texts or v == "" else float(v) for k, v in row.items()}
     return typed | {k: int(typed[k]) for k in ("seed", "time_steps")}

@@ -57,7 +57,9 @@ class TrainConfig:
     """
 
     data: str = _field("digits", "data set", choices=NAMES)
-    train_samples: int | None = _field(None, "use only so many training samples")
+    train_samples: int | None = _field(
+        None, "use only so many training samples, and as large a share for validation"
+    )
     augment: str = _field(
         "none",
         "random crops and mirror images of the training data",

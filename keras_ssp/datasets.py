@@ -102,10 +102,18 @@ class ImageData:
         return scale.astype("float32"), (-np.asarray(self.mean) / std).astype("float32")
 
     def limited(self, train: int | None) -> ImageData:
-        """The same data with the first `train` training samples only."""
-        if train is None:
+        """The first `train` training samples and as large a share for validation.
+
+        The test part stays whole: results remain comparable.
+        """
+        if train is None or train >= len(self.train):
             return self
-        return dataclasses.replace(self, train=self.train.take(train))
+        share = -(-train * len(self.validation) // len(self.train))
+        return dataclasses.replace(
+            self,
+            train=self.train.take(train),
+            validation=self.validation.take(share),
+        )
 
 
 def load(

@@ -120,7 +120,7 @@ def verdict(settings: Sequence[Setting]) -> str:
 
 def _table(settings: Sequence[Setting], seeds: int) -> Table:
     table = Table(
-        title=f"Digits: synaptic energy per image (cmos45 estimate), mean of {seeds} seeds",
+        title=f"Synaptic energy per digit (cmos45 estimate), mean of {seeds} seeds",
         title_justify="left",
     )
     table.add_column("setting")
@@ -131,8 +131,7 @@ def _table(settings: Sequence[Setting], seeds: int) -> Table:
         energy = s.mean("synaptic_energy_pj")
         table.add_row(
             s.label,
-            f"{100 * s.mean('test_accuracy'):.2f} ± "
-            f"{100 * s.std('test_accuracy'):.2f}",
+            f"{100 * s.mean('test_accuracy'):.2f} ± {100 * s.std('test_accuracy'):.2f}",
             format_count(s.mean("synops")),
             format_energy(energy),
             f"{100 * energy / base:.0f} %",

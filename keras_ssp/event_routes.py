@@ -64,7 +64,6 @@ register_route(
     layers.ActivityRegularization,
     layers.InputLayer,
     "ops.Cast",
-    "ops.Identity",
     "ops.StopGradient",
     elementwise=True,
 )(_identity)

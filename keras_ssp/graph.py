@@ -125,12 +125,13 @@ def outermost_call() -> Any | None:
     """The layer whose call is the outermost one under way, if any.
 
     `None` also where that cannot be told: the JAX trainer runs a model's `call`
-    without its `__call__`, so a nested model may look like the outermost one.
+    without its `__call__`, so a model inside it would look like the outermost one.
     """
-    context = _call_context()
-    entry = None if context is None else context.entry_layer
-    nested = bool(getattr(entry, "_inbound_nodes", ()))
-    return None if nested and _stateless_scope() is not None else entry
+    context, scope = _call_context(), _stateless_scope()
+    # Only that trainer maps variables to values; Keras' symbolic runs map none.
+    if context is None or (scope is not None and scope.state_mapping):
+        return None
+    return context.entry_layer
 
 
 def call_store() -> dict[str, Any]:

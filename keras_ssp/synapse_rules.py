@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_ssp.graph import Call
 from keras_ssp.layers.encoding import Encoding
+from keras_ssp.layers.qcfs import QCFS
 from keras_ssp.layers.readout import RateReadout
 from keras_ssp.synapses import register_analogue, register_synapse
 
@@ -104,6 +105,7 @@ def _transpose_counts(
 # --- without weights --------------------------------------------------------------
 
 register_analogue(
+    QCFS,
     layers.ReLU,
     layers.LeakyReLU,
     layers.ELU,

@@ -66,9 +66,10 @@ def test_event_data_keeps_its_counts():
     np.testing.assert_array_equal(data.normalized(events), events.astype("float32"))
 
 
-def test_limited_cuts_the_training_part_alone():
-    data = datasets.load("digits").limited(100)
-    assert (len(data.train), len(data.validation)) == (100, 126)
+def test_limited_leaves_the_test_part_whole():
+    data = datasets.load("digits").limited(566)  # half
+    assert [len(p) for p in (data.train, data.validation, data.test)] == [566, 63, 539]
+    assert len(data.limited(10_000).train) == 566
 
 
 @pytest.mark.parametrize(

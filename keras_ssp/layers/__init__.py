@@ -7,10 +7,12 @@ from keras_ssp.layers.encoding import (
     PoissonEncoding,
 )
 from keras_ssp.layers.lif import LIF
+from keras_ssp.layers.qcfs import QCFS
 from keras_ssp.layers.readout import RateReadout
 
 __all__ = [
     "LIF",
+    "QCFS",
     "DirectEncoding",
     "EventFrames",
     "LatencyEncoding",

@@ -5,37 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import layers
 
-from keras_ssp._checks import positive_int
-from keras_ssp.layers import LIF, DirectEncoding, RateReadout
+from keras_ssp.models._blocks import POOL, Network
+
+FEATURES = (16, POOL, 32, POOL)
+HIDDEN = (64,)
 
 
 def small_cnn(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    width: int = 16,
+    width: float = 1.0,
     time_steps: int = 4,
+    activation: str = "lif",
+    pooling: str = "average",
     name: str = "small_cnn",
     **lif: Any,
 ) -> keras.Model:
-    """Two convolutions and a dense layer, spiking in between.
+    """Four weight layers, for demonstrations and small images.
 
-        conv1 (width, 3x3) - batch norm - direct encoding - LIF - average pool 2
-        conv2 (2 width, 3x3) - batch norm - LIF - average pool 2
-        dense1 (4 width) - batch norm - LIF - dense2 (classes) - mean over time
+        conv 16 - pool - conv 32 - pool - dense 64 - dense classes
 
-    The first convolution stands in front of the encoding and runs once per image.
-    The table is ours, not a network of the paper.
+    Every 3x3 convolution and hidden dense layer is followed by batch norm and LIF;
+    the first convolution and its norm run once per image, before the encoding. The
+    layer table is ours, not a network of the paper.
 
     Args:
-        input_shape: `(height, width, channels)` of the images.
+        input_shape: `(height, width, channels)` of the images; height and width at
+            least 3.
         classes: Number of classes.
-        width: Filters of the first convolution. Defaults to 16.
-        time_steps: T. Defaults to 4.
+        width: Positive float that multiplies all filter counts (rounded, at least 1).
+            Defaults to 1.0.
+        time_steps: T; with `"qcfs"` the number of levels. `"relu"` has none. Defaults
+            to 4.
+        activation: `"lif"`; `"relu"` or `"qcfs"` make the ANN of the same shape,
+            whose layers with weights have the same names. Defaults to `"lif"`.
+        pooling: `"average"` or `"max"`. Defaults to `"average"`.
         name: Name of the model.
-        **lif: Arguments of all `LIF` layers.
+        **lif: Arguments of all `LIF` layers, with `activation="lif"` only.
 
     Returns:
         A `keras.Model` that returns logits, `(batch, classes)`.
@@ -45,24 +53,16 @@ def small_cnn(
 
     Example:
 
-    >>> small_cnn((8, 8, 1), 10, width=8).output_shape
+    >>> small_cnn((8, 8, 1), 10, width=0.5).output_shape
     (None, 10)
+
+    Reference: for spiking networks of this kind, Suetake et al., arXiv 2302.01500.
     """
-    positive_int("width", width)
-    positive_int("classes", classes)
-    x = keras.Input(input_shape, name="image")
-    y = layers.Conv2D(width, 3, padding="same", use_bias=False, name="conv1")(x)
-    y = layers.BatchNormalization(name="norm1")(y)
-    y = DirectEncoding(time_steps, name="encoding")(y)
-    y = LIF(name="lif1", **lif)(y)
-    y = layers.AveragePooling2D(2, name="pool1")(y)
-    y = layers.Conv2D(2 * width, 3, padding="same", use_bias=False, name="conv2")(y)
-    y = layers.BatchNormalization(name="norm2")(y)
-    y = LIF(name="lif2", **lif)(y)
-    y = layers.AveragePooling2D(2, name="pool2")(y)
-    y = layers.Flatten(name="flatten")(y)
-    y = layers.Dense(4 * width, use_bias=False, name="dense1")(y)
-    y = layers.BatchNormalization(name="norm3")(y)
-    y = LIF(name="lif3", **lif)(y)
-    y = layers.Dense(classes, name="dense2")(y)
-    return keras.Model(x, RateReadout(name="readout")(y), name=name)
+    network = Network(
+        width=width,
+        time_steps=time_steps,
+        activation=activation,
+        pooling=pooling,
+        lif=lif,
+    )
+    return network.chain(input_shape, classes, FEATURES, HIDDEN, name)

@@ -1,0 +1,113 @@
+"""Makes a new Functional model out of another one, call by call.
+
+Layers are copied, never reused: a second call would leave a node in the original
+model. Nested models are opened up, and a layer that is called twice becomes two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import tree
+
+from keras_ssp import graph as graph_lib
+from keras_ssp.graph import Call, Edge, Graph
+
+Visit = Callable[[Call, list[Any]], Sequence[Any]]
+
+
+class Names:
+    """Hands out names that Keras accepts, each of them once."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def __call__(self, wanted: str) -> str:
+        wanted = wanted.replace("/", "_")
+        name, k = wanted, 0
+        while name in self._used:
+            k += 1
+            name = f"{wanted}_{k}"
+        self._used.add(name)
+        return name
+
+
+def new_inputs(model: Any, names: Names) -> list[Any]:
+    """Fresh `keras.Input`s like those of `model`."""
+    return [
+        keras.Input(batch_shape=x.shape, dtype=x.dtype, name=names(x.name))
+        for x in model.inputs
+    ]
+
+
+def run_through(graph: Graph, inputs: Sequence[Any], visit: Visit) -> list[Any]:
+    """Calls `visit(call, input_values)` in order; returns the output values."""
+    env: dict[Edge, Any] = dict(zip(graph.inputs, inputs, strict=True))
+    for call in graph.calls:
+        outputs = visit(call, [env[edge] for edge in call.inputs])
+        env.update(zip(call.outputs, outputs, strict=True))
+    return [env[edge] for edge in graph.outputs]
+
+
+def packed_model(
+    like: Any, inputs: Sequence[Any], outputs: Sequence[Any], name: str
+) -> keras.Model:
+    """A model whose inputs and outputs have the structure that `like`'s have."""
+    if isinstance(like, keras.Sequential):  # one of each, and no `input` property
+        return keras.Model(inputs[0], outputs[0], name=name)
+    return keras.Model(
+        tree.pack_sequence_as(like.input, list(inputs)),
+        tree.pack_sequence_as(like.output, list(outputs)),
+        name=name,
+    )
+
+
+def rebuild(
+    model: Any,
+    name: str,
+    make_visit: Callable[[Graph, Names], Visit],
+) -> keras.Model:
+    """The model that `make_visit(graph, names)` makes of the calls of `model`."""
+    graph, names = graph_lib.trace(model), Names()
+    inputs = new_inputs(model, names)
+    outputs = run_through(graph, inputs, make_visit(graph, names))
+    return packed_model(model, inputs, outputs, name)
+
+
+def replay(call: Call, tensors: Sequence[Any], name: str) -> Sequence[Any]:
+    """Calls a copy of the layer, weights included, on other tensors."""
+    layer = copy_layer(call, name)
+    given = iter(tensors)
+    args, kwargs = tree.map_structure(
+        lambda x: next(given) if isinstance(x, keras.KerasTensor) else x,
+        (call.args, call.kwargs),
+    )
+    outputs = tree.flatten(layer(*args, **kwargs))
+    copy_weights(call.layer, layer)
+    return outputs
+
+
+def copy_layer(call: Call, name: str, **changes: Any) -> Any:
+    """A layer of the same type and configuration; its weights are not copied yet."""
+    original = call.layer
+    try:
+        config = {**original.get_config(), **changes}
+        layer = type(original).from_config(config)
+    except Exception as error:
+        raise ValueError(
+            f"Layer '{call.name}' of type {type(original).__name__} cannot be copied: "
+            f"{error} Remedy: give the class a `get_config` from which `from_config` "
+            "makes it anew."
+        ) from error
+    layer.name = name  # operations do not take a name from their config
+    return layer
+
+
+def copy_weights(original: Any, copied: Any) -> None:
+    """Copies all weights of one layer to another of the same configuration."""
+    if getattr(original, "weights", None):
+        copied.set_weights(original.get_weights())
+    if hasattr(copied, "finalize_state"):  # Normalization derives two tensors
+        copied.finalize_state()
