@@ -26,8 +26,8 @@ demo: .venv/.demo  ## train with and without the penalty, print what it saves
 
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
-	KERAS_BACKEND=jax $(PY) -m pytest -q -m every_backend tests
-	KERAS_BACKEND=torch $(PY) -m pytest -q -m every_backend tests
+	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend tests
+	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

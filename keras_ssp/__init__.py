@@ -2,9 +2,12 @@
 
 from keras_ssp import (
     callbacks,
+    conversion,
+    datasets,
     energy,
     event_routes,  # noqa: F401  (registers the fan-out rules)
     layers,
+    models,
     surrogates,
     synapses,
 )
@@ -36,9 +39,12 @@ __all__ = [
     "SynOpsTarget",
     "SynapticPenalty",
     "callbacks",
+    "conversion",
+    "datasets",
     "energy",
     "energy_report",
     "layers",
+    "models",
     "penalize",
     "penalty_values",
     "register_energy_model",

@@ -68,7 +68,7 @@ class Graph:
 
 def is_graph_model(layer: Any) -> bool:
     """Whether `layer` is a Sequential or Functional model that can be read."""
-    return _functional(layer) is not None
+    return functional(layer) is not None
 
 
 def trace(model: Any) -> Graph:
@@ -78,8 +78,8 @@ def trace(model: Any) -> Graph:
         ValueError: If `model` has no graph to read: a subclassed model, or a
             Sequential model that was never built.
     """
-    functional = _functional(model)
-    if functional is None:
+    inner = functional(model)
+    if inner is None:
         raise ValueError(
             "`model` must be a built Sequential or Functional model: a subclassed "
             "model has no graph to read, and a Sequential model gets one from "
@@ -88,10 +88,10 @@ def trace(model: Any) -> Graph:
             f"{type(model).__name__}."
         )
     builder = _Builder()
-    env = {id(t): Edge(tuple(t.shape)) for t in functional._inputs}
-    inputs = tuple(env[id(t)] for t in functional._inputs)
-    builder.run(_nodes_in_order(functional), env, prefix="")
-    outputs = tuple(env[id(t)] for t in functional._outputs)
+    env = {id(t): Edge(tuple(t.shape)) for t in inner._inputs}
+    inputs = tuple(env[id(t)] for t in inner._inputs)
+    builder.run(_nodes_in_order(inner), env, prefix="")
+    outputs = tuple(env[id(t)] for t in inner._outputs)
     return Graph(str(model.name), inputs, tuple(builder.calls), outputs)
 
 
@@ -144,15 +144,13 @@ def call_store() -> dict[str, Any]:
     return store if holder is None else vars(holder).setdefault("_keras_ssp", store)
 
 
-def drops_earlier_losses(layer: Any) -> bool:
-    """Whether a further call of `layer` makes Keras forget its first call's loss.
+def losses_context() -> Any | None:
+    """The call whose start cleared the losses of all layers inside, by identity.
 
-    In the JAX trainer each layer is its own outermost call, and such a call starts
-    by clearing the layer's losses.
+    The outermost call, but for the JAX trainer: there each layer or nested model that
+    the whole model calls clears the losses inside it once more.
     """
-    context = _call_context()
-    alone = context is not None and context.entry_layer is layer
-    return alone and _stateless_scope() is not None
+    return _call_context()
 
 
 def _call_context() -> Any | None:
@@ -172,7 +170,12 @@ def forget_compiled(model: Any) -> None:
             setattr(model, name, None)
 
 
-def _functional(layer: Any) -> Any | None:
+def functional(layer: Any) -> Any | None:
+    """The Keras object that holds a model's graph, `None` if it has none.
+
+    The model itself, or what a Sequential model keeps inside and makes anew whenever
+    its layers change.
+    """
     if isinstance(layer, keras.Sequential):
         layer = getattr(layer, "_functional", None)
     return layer if hasattr(layer, "_nodes_by_depth") else None
@@ -217,7 +220,7 @@ class _Builder:
             if node.is_input or any(id(t) not in env for t in node.input_tensors):
                 continue
             inputs = tuple(env[id(t)] for t in node.input_tensors)
-            inner = _functional(node.operation)
+            inner = functional(node.operation)
             if inner is not None:
                 outputs = self._open(node, inner, inputs, prefix)
             else:

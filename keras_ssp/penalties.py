@@ -58,10 +58,15 @@ class SpikePenalty(abc.ABC):
 
     def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
         """Adds the loss of one call of one layer; `omega` is its batch mean."""
-        if graph.drops_earlier_losses(layer):  # a shared layer's calls, then, add up
-            earlier = graph.call_store().setdefault("omegas", {})
-            omega = earlier[id(layer)] = earlier.get(id(layer), 0.0) + omega
-        layer.add_loss(layer.penalty_weight * omega)
+        # Where Keras has cleared the layer's losses since its last call, that call's
+        # loss is added once more.
+        store, context = graph.call_store(), graph.losses_context()
+        key = f"omega {id(layer)}"
+        last, earlier = store.get(key, (context, 0.0))
+        store[key] = context, earlier + omega
+        layer.add_loss(
+            layer.penalty_weight * (omega if last is context else earlier + omega)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as JSON-ready values."""

@@ -103,9 +103,10 @@ def on_call(layer: Any) -> None:
         return
     root = graph_lib.outermost_call()
     if graph_lib.is_graph_model(root):
-        if root not in _checked:
+        inner = graph_lib.functional(root)  # a new one where a layer was popped
+        if inner not in _checked:
             check_model(root)
-            _checked.add(root)
+            _checked.add(inner)
         store["timeline checked"] = True
         return
     current = store.get("time steps")

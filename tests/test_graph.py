@@ -551,8 +551,7 @@ class Spy(layers.Layer):
     def call(self, x):
         store = graph.call_store()
         store["count"] = store.get("count", 0) + 1
-        drops = graph.drops_earlier_losses(self)
-        self.note((graph.outermost_call(), store["count"], drops))
+        self.note((graph.outermost_call(), store["count"]))
         return x
 
 
@@ -595,12 +594,11 @@ def test_outermost_call_and_its_store(make, mode):
     model(X)
     seen.clear()
     MODES[mode](model)
-    outermost, counts, drops = zip(*seen, strict=True)
+    outermost, counts = zip(*seen, strict=True)
     # One store for both calls of the layer, a new one for each run of the model.
     assert counts == (1, 2) * (len(counts) // 2)
     if mode == "eager" or not JAX:
         assert set(outermost) == {model}
-        assert not any(drops)
     else:
         # The JAX trainer runs a model's `call`, so what is nested in the model must
         # not be taken for the whole; before that, Keras may run it symbolically.
@@ -627,12 +625,12 @@ def test_a_failed_call_leaves_no_context():
 
 
 @pytest.mark.parametrize("mode", ["eager", "evaluate"])
-def test_losses_are_dropped_just_where_the_module_says(mode):
-    class Adds(layers.Layer):
-        drops = ()
+def test_losses_are_cleared_just_where_the_context_changes(mode):
+    seen = []
 
+    class Adds(layers.Layer):
         def call(self, x):
-            self.drops = (*self.drops, graph.drops_earlier_losses(self))
+            seen.append(graph.losses_context())
             self.add_loss(ops.mean(x) * 0.0 + 1.0)
             return x
 
@@ -640,20 +638,17 @@ def test_losses_are_dropped_just_where_the_module_says(mode):
     x = keras.Input((2,))
     model = keras.Model(x, layers.Dense(1, kernel_initializer="zeros")(layer(layer(x))))
     model.compile("sgd", "mse")
-    layer.drops = ()
     if mode == "eager":
         model(X)
         loss = float(sum(map(ops.convert_to_numpy, model.losses)))
     else:
         loss = model.evaluate(X, Y, verbose=0)
     # The sum holds the losses of both calls, or that of the last one alone.
-    assert loss == (1.0 if layer.drops[-1] else 2.0)
-    assert layer.drops[-1] == (JAX and mode == "evaluate")
+    first, second = seen[-2:]
+    assert loss == (2.0 if first is second else 1.0)
+    assert (first is not second) == (JAX and mode == "evaluate")
 
 
-@pytest.mark.xfail(
-    JAX, reason="the JAX trainer drops the first call's loss", strict=True
-)
 def test_penalty_of_a_nested_model_that_is_called_twice():
     inner = keras.Sequential(
         [

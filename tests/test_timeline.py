@@ -174,3 +174,14 @@ def test_event_frames_take_time_steps_from_the_data():
     with pytest.raises(ValueError, match="cannot know T"):
         EventFrames()(keras.Input((None, 4)))
     assert EventFrames(7)(keras.Input((None, 4))).shape == (None, 4)
+
+
+def test_readout_that_is_removed_later_is_missed():
+    model = keras.Sequential(
+        [keras.Input((3,)), DirectEncoding(4), LIF(), layers.Dense(2), RateReadout()]
+    )
+    x = np.ones((2, 3), "float32")
+    assert model(x).shape == (2, 2)
+    model.pop()
+    with pytest.raises(ValueError, match="still has time folded into its batch"):
+        model(x)

@@ -29,12 +29,23 @@ def input_batches(data: Any, model: Any, batch_size: int) -> Iterator[Any]:
     for batch in _raw_batches(data, batch_size):
         inputs = batch[0] if isinstance(batch, tuple) else batch
         inputs = tree.map_structure(_to_numpy, inputs)
+        if isinstance(inputs, list) and len(inputs) == 1:
+            inputs = inputs[0]  # Keras warns of a list where one array is expected
         rows = _checked_rows(inputs, model)
         if rows:
             found = True
             yield inputs
     if not found:
-        raise ValueError("`data` must hold at least one sample. Received: none.")
+        used_up = isinstance(data, Iterator)
+        raise ValueError(
+            "`data` must hold at least one sample. Received: "
+            + (
+                "an iterator with nothing left. Remedy: iterators can be read only "
+                "once, give arrays or a dataset."
+                if used_up
+                else "none."
+            )
+        )
 
 
 def count_batches(data: Any, batch_size: int) -> int | None:
@@ -76,7 +87,7 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
             )
         for k in range(int(data.num_batches)):
             yield data[k]
-    elif hasattr(data, "__iter__"):
+    elif hasattr(data, "__iter__") and not isinstance(data, str):
         if (
             getattr(data, "cardinality", None) is not None
             and int(data.cardinality()) == -1
@@ -96,7 +107,7 @@ def _is_arrays(data: Any) -> bool:
     if isinstance(data, tuple):
         return bool(data) and _is_arrays(data[0])
     if isinstance(data, (list, dict)):
-        return all(hasattr(x, "shape") or np.isscalar(x) for x in tree.flatten(data))
+        return all(hasattr(x, "shape") for x in tree.flatten(data))
     return hasattr(data, "shape")
 
 
@@ -107,7 +118,12 @@ def _to_numpy(x: Any) -> np.ndarray:
 
 
 def _checked_rows(inputs: Any, model: Any) -> int:
-    arrays = tree.flatten(inputs)
+    arrays = _in_order(inputs, model)
+    if any(x.ndim == 0 for x in arrays):
+        raise ValueError(
+            "`data` must hold arrays, their first axis being the samples. Received: "
+            "single numbers. Remedy: `np.asarray(data)`."
+        )
     if graph.is_graph_model(model):
         specs = [tuple(t.shape) for t in model.inputs]
         shapes = [x.shape for x in arrays]
@@ -124,6 +140,15 @@ def _checked_rows(inputs: Any, model: Any) -> int:
                 f"{bad} NaN or infinite values."
             )
     return len(arrays[0])
+
+
+def _in_order(inputs: Any, model: Any) -> list[np.ndarray]:
+    """The arrays in the order of the model's inputs, as Keras matches them."""
+    names = [t.name for t in model.inputs] if graph.is_graph_model(model) else []
+    if isinstance(inputs, dict) and names and set(names) <= set(inputs):
+        return [inputs[name] for name in names]
+    found: list[np.ndarray] = tree.flatten(inputs)
+    return found
 
 
 def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...]) -> bool:

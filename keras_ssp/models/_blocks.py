@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.layers import LIF, QCFS, DirectEncoding, RateReadout
+from keras_ssp.layers import LIF, QCFS, DirectEncoding, EventFrames, RateReadout
 
 ACTIVATIONS = ("lif", "relu", "qcfs")
 POOLINGS = ("average", "max")
@@ -36,6 +36,15 @@ IMAGE_MEAN_SQUARE = 0.1
 # Keras' own 0.99 takes some 500 steps to forget that guess: after a short training, a
 # network would be evaluated with statistics that are half made up.
 NORM_MOMENTUM = 0.9
+
+# A norm beside a shortcut without weights starts as a constant (gamma = 0), so that a
+# fresh block hands its input's spikes on: the spike, 1, plus this constant is above
+# the default threshold of 1, the constant alone is below it. Without it (0) the
+# spike would stand exactly at the threshold and the first update would undo the
+# identity for half of the neurons. On digits (width 0.25, T = 2, Adam) the training
+# loss after two epochs is 0.5; with gamma = 1 it is 2.3, with gamma = 0 and no shift
+# 1.7. The gamma = 0 is that of Goyal et al., arXiv 1706.02677.
+IDENTITY_SHIFT = {"lif": 0.25, "relu": 0.0, "qcfs": 0.0}
 
 _POOLS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 _GLOBAL_POOLS = {
@@ -106,8 +115,21 @@ class Network:
         size: int = 3,
         strides: int = 1,
         mean_square: float | None = None,
+        identity: bool = False,
     ) -> Any:
-        """Convolution and batch norm."""
+        """Convolution and batch norm.
+
+        Args:
+            y: Input.
+            filters: Filters at width 1.
+            number: End of the layers' names.
+            prefix: Start of the layers' names.
+            size: Of the kernel.
+            strides: Of the convolution.
+            mean_square: Expected mean square of the input. Defaults to that of the
+                activation's outputs.
+            identity: Whether a shortcut without weights is added to the result.
+        """
         inside = _inside(y.shape[1], size, strides) * _inside(y.shape[2], size, strides)
         y = layers.Conv2D(
             self.scaled(filters),
@@ -118,7 +140,10 @@ class Network:
             kernel_initializer="lecun_normal",
             name=f"{prefix}conv{number}",
         )(y)
-        return self._norm(y, f"{prefix}norm{number}", inside, mean_square)
+        if mean_square is None:
+            mean_square = MEAN_SQUARE[self.activation]
+        name = f"{prefix}norm{number}"
+        return self._norm(y, name, inside * mean_square, identity=identity)
 
     def dense(self, y: Any, units: int, number: int) -> Any:
         """Dense layer and batch norm."""
@@ -150,7 +175,20 @@ class Network:
         return QCFS(self.time_steps, name=name)(y)
 
     def stem(self, x: Any, filters: int) -> Any:
-        """The first unit; its convolution and batch norm run once per image."""
+        """The first unit; its convolution and batch norm run once per image.
+
+        Event data have a time axis of their own: it is folded in front of the
+        convolution, which then is driven by events, at every step.
+        """
+        if len(x.shape) == 5:
+            if not self.spiking:
+                raise ValueError(
+                    "`input_shape` must be (height, width, channels) in a network "
+                    "without time steps. Received: input_shape="
+                    f"{tuple(x.shape[1:])}, activation={self.activation!r}."
+                )
+            x = EventFrames(self.time_steps, name="encoding")(x)
+            return self.neurons(self.conv(x, filters, 1), 1)
         y = self.conv(x, filters, 1, mean_square=IMAGE_MEAN_SQUARE)
         if self.spiking:
             y = DirectEncoding(self.time_steps, name="encoding")(y)
@@ -185,7 +223,7 @@ class Network:
         """A network without branches; its layers are numbered by weight layer.
 
         Args:
-            input_shape: `(height, width, channels)`.
+            input_shape: `(height, width, channels)`, or with T in front.
             classes: Number of classes.
             features: Filters of 3x3 convolutions, and `POOL`, in order.
             hidden: Units of the dense layers in front of the last one.
@@ -223,13 +261,14 @@ def image_input(network: str, shape: Any, *, halvings: int) -> Any:
         sizes = tuple(positive_int("input_shape", n) for n in sizes)
     except ValueError:
         sizes = ()
-    if len(sizes) != 3:
+    if len(sizes) not in (3, 4):
         raise ValueError(
-            "`input_shape` must be (height, width, channels), three positive integers. "
+            "`input_shape` must be (height, width, channels), three positive integers, "
+            "or (T, height, width, channels) for event data. "
             f"Received: input_shape={shape!r}."
         )
     least = 2 ** (halvings - 1) + 1  # halved halvings - 1 times, rounded up: 2
-    if min(sizes[:2]) < least:
+    if min(sizes[-3:-1]) < least:
         raise ValueError(
             f"`input_shape` must have a height and width of at least {least}: "
             f"'{network}' halves them {halvings} times. "

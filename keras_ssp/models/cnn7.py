@@ -13,7 +13,7 @@ HIDDEN = (256,)
 
 
 def cnn7(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     width: float = 1.0,
@@ -33,8 +33,8 @@ def cnn7(
     layer table is ours: that of the paper's CNN7 is not known to us.
 
     Args:
-        input_shape: `(height, width, channels)` of the images; height and width at
-            least 5.
+        input_shape: `(height, width, channels)` of the images, or `(T, height, width,
+            channels)` of event counts; height and width at least 5.
         classes: Number of classes.
         width: Positive float that multiplies all filter counts (rounded, at least 1).
             Defaults to 1.0.

@@ -15,7 +15,7 @@ BLOCKS = ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (5
 
 
 def resnet18(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     width: float = 1.0,
@@ -33,13 +33,13 @@ def resnet18(
     A block is conv - norm - LIF - conv - norm, plus its input, then LIF: the sum
     stands before the neuron, so that only spikes drive weights. The first block of the
     last three stages has stride 2, and a 1x1 convolution with stride 2 and norm on
-    the shortcut. The first convolution and its norm run once per image, before the
-    encoding. The layer table is ours: that of the paper's spiking ResNet18 is not
+    the shortcut; the other blocks start as the identity on spikes. The first
+    convolution and its norm run once per image, before the encoding. The layer table is ours: that of the paper's spiking ResNet18 is not
     known to us.
 
     Args:
-        input_shape: `(height, width, channels)` of the images; height and width at
-            least 5.
+        input_shape: `(height, width, channels)` of the images, or `(T, height, width,
+            channels)` of event counts; height and width at least 5.
         classes: Number of classes.
         width: Positive float that multiplies all filter counts (rounded, at least 1).
             Defaults to 1.0.
@@ -87,8 +87,8 @@ def resnet18(
 def _block(network: Network, x: Any, filters: int, strides: int, prefix: str) -> Any:
     y = network.conv(x, filters, 1, prefix=prefix, strides=strides)
     y = network.neurons(y, 1, prefix=prefix)
-    y = network.conv(y, filters, 2, prefix=prefix)
-    if strides != 1:  # then the shapes differ, and only then
+    y = network.conv(y, filters, 2, prefix=prefix, identity=strides == 1)
+    if strides != 1:  # only there the shapes differ
         x = network.conv(
             x, filters, "_shortcut", prefix=prefix, size=1, strides=strides
         )

@@ -13,7 +13,7 @@ HIDDEN = (64,)
 
 
 def small_cnn(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     width: float = 1.0,
@@ -32,8 +32,8 @@ def small_cnn(
     layer table is ours, not a network of the paper.
 
     Args:
-        input_shape: `(height, width, channels)` of the images; height and width at
-            least 3.
+        input_shape: `(height, width, channels)` of the images, or `(T, height, width,
+            channels)` of event counts; height and width at least 3.
         classes: Number of classes.
         width: Positive float that multiplies all filter counts (rounded, at least 1).
             Defaults to 1.0.

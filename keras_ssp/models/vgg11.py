@@ -13,7 +13,7 @@ HIDDEN = (512, 512)
 
 
 def vgg11(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     width: float = 1.0,
@@ -36,8 +36,8 @@ def vgg11(
     Pools round up, so 28x28 images end at 1x1 as 32x32 ones do.
 
     Args:
-        input_shape: `(height, width, channels)` of the images; height and width at
-            least 17.
+        input_shape: `(height, width, channels)` of the images, or `(T, height, width,
+            channels)` of event counts; height and width at least 17.
         classes: Number of classes.
         width: Positive float that multiplies all filter counts (rounded, at least 1).
             Defaults to 1.0.

@@ -80,12 +80,13 @@ def test_input_shape(name, shape):
 def test_smallest_image(name, least, halvings):
     build = models.get(name)
     build((least, least, 1), 3, width=0.01)
+    shape = (least, least - 1, 1)
     message = (
         f"`input_shape` must have a height and width of at least {least}: '{name}' "
-        f"halves them {halvings} times. Received: input_shape=({least}, {least - 1}, 1)."
+        f"halves them {halvings} times. Received: input_shape={shape}."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        build((least, least - 1, 1), 3)
+        build(shape, 3)
 
 
 @pytest.mark.parametrize("shape", [[8, 8, 1], tuple(np.array([8, 8, 1]))])

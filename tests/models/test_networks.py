@@ -9,12 +9,12 @@ from keras.ops import convert_to_numpy
 
 from keras_ssp import (
     SynapticPenalty,
-    energy_report,
     models,
     penalize,
     penalty_values,
     synapses,
 )
+from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.layers import LIF, DirectEncoding
 from tests.models.small import CLASSES, SHAPES, images, small, weighted
 
@@ -102,14 +102,14 @@ def test_pooling(name, pooling):
 
 
 @every_network
-@pytest.mark.parametrize("pooling", ["average", "max"])
-@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize(("pooling", "p"), [("average", 1), ("max", 2)])
 @pytest.mark.every_backend
 def test_penalty_is_exactly_proportional_to_the_energy(name, pooling, p):
     model = penalize(small(name, pooling=pooling), SynapticPenalty(1e-9, p=p))
     x = images(name)
-    report = energy_report(model, x, batch_size=4)
-    omega = penalty_values(model, x, batch_size=4)
+    meter = EnergyMeter(model)  # as energy_report and penalty_values do, traced once
+    report = meter.report(x, batch_size=4)
+    omega = meter.penalty_values(x, batch_size=4)
     rows = [row for row in report.layers if row.kind == "lif"]
     assert [row.name for row in rows] == [lif.name for lif in neurons(model)]
     assert report.synaptic_energy_pj > 0
@@ -223,14 +223,14 @@ def check_training(model, x):
 
 @every_network
 def test_keras_file_gives_the_same_network_and_penalty(name, tmp_path):
-    model = penalize(small(name, beta=0.9, name="mine"), SynapticPenalty(1e-9))
+    model = penalize(small(name, beta=0.9), SynapticPenalty(1e-9))
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     x = images(name)
     np.testing.assert_array_equal(
         model.predict(x, verbose=0), again.predict(x, verbose=0)
     )
-    assert again.name == "mine"
+    assert again.name == name
     assert graph(again) == graph(model)
     assert penalty_values(again, x) == penalty_values(model, x)
 

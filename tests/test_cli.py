@@ -1,0 +1,158 @@
+"""The command line, from flags to files."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from keras_ssp import __version__, cli, demo
+from keras_ssp.cli.flags import config_values
+from keras_ssp.cli.train import run_name
+from keras_ssp.config import TrainConfig
+from keras_ssp.energy import EnergyReport
+
+pytest.importorskip("matplotlib")
+FAST = ["--width", "0.25", "--time-steps", "2", "--epochs", "1", "--verbose", "0"]
+
+
+def run(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+def test_train_then_report_in_every_format(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run("train", "--weight", "0.1", "--run-dir", folder, *FAST) == 0
+    out = capsys.readouterr().out
+    assert "Energy of 'small_cnn'" in out and "test accuracy" in out
+    saved = EnergyReport.from_dict(json.loads((folder / "energy.json").read_text()))
+
+    assert run("report", folder, "--format", "json") == 0
+    found = EnergyReport.from_dict(json.loads(capsys.readouterr().out))
+    assert found.synops == pytest.approx(saved.synops, rel=1e-6)
+    assert found.samples == saved.samples == 539
+
+    assert run("report", folder, "--format", "csv", "--energy-model", "loihi") == 0
+    assert capsys.readouterr().out.startswith("name,kind,neurons")
+
+    target, plot = tmp_path / "report.md", tmp_path / "report.png"
+    flags = ["--format", "markdown", "--output", target, "--plot", plot]
+    assert run("report", folder / "model.keras", "--samples", 20, *flags) == 0
+    assert "mean of 20 samples" in target.read_text()
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+    (folder / "config.json").unlink()
+    assert run("report", folder) == 2
+    assert "`data` must be given" in capsys.readouterr().err
+    assert run("report", folder, "--data", "digits", "--samples", 5) == 0
+
+
+def test_flags_win_over_the_config_file(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('weight = 0.5\nepochs = 7\nsurrogate = "arctan"\n')
+    arguments = cli.parser().parse_args(
+        ["train", "--config", str(path), "--epochs", "2", "--no-normalize"]
+    )
+    config = TrainConfig.from_dict(config_values(arguments))
+    expected = {"weight": 0.5, "epochs": 2, "surrogate": "arctan", "normalize": False}
+    assert config == TrainConfig(**expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (TrainConfig(), "digits_small_cnn_none_s0"),
+        (TrainConfig(weight=0.5, seed=2), "digits_small_cnn_synaptic_0.5_s2"),
+        (
+            TrainConfig(activation="relu", penalty="none"),
+            "digits_small_cnn_relu_s0",
+        ),
+    ],
+)
+def test_default_run_folder_tells_the_config(config, name):
+    assert run_name(config) == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--weight", "-1"], "`weight` must be a finite number of at least 0"),
+        (["train", "--config", "missing.toml"], "missing.toml"),
+        (["report", "nowhere"], "`path` must be a run folder.*path=nowhere"),
+        (
+            ["report", "x.keras", "--energy-model", "abacus"],
+            "`energy_model` must be one of",
+        ),
+        (["report", "x.keras", "--samples", "0"], "`samples` must be a positive"),
+        (["compare", "missing.toml", "--out", "out"], "missing.toml"),
+        (["demo", "--seeds", "0"], "`seeds` must be a positive integer"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(arguments, message, capsys):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"keras-ssp {arguments[0]}: error: ")
+    assert re.search(message, error) and "Traceback" not in error
+
+
+def test_folder_in_use_names_the_remedies(tmp_path, capsys):
+    (tmp_path / "x").write_text("")
+    assert run("train", "--run-dir", tmp_path, *FAST) == 2
+    error = capsys.readouterr().err
+    assert "--resume" in error and "--overwrite" in error
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "report", "compare"])
+def test_help_of_every_command(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(command, "--help")
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "usage: keras-ssp" in out and "default: None" not in out
+
+
+def test_module_runs_as_a_program():
+    found = subprocess.run(
+        [sys.executable, "-m", "keras_ssp", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == f"keras-ssp {__version__}"
+
+
+def test_compare_writes_its_tables(tmp_path, capsys):
+    study = tmp_path / "study.toml"
+    study.write_text(
+        "[train]\ntrain_samples = 128\nwidth = 0.25\ntime_steps = 2\nepochs = 1\n"
+        '[grid]\npenalties = ["none", "synaptic"]\nseeds = [0]\nweights = [1.0]\n'
+    )
+    out = tmp_path / "out"
+    flags = ["--out", out, "--verbose", "0", "--drops", "1"]
+    assert run("compare", study, *flags) == 0
+    printed = capsys.readouterr().out
+    assert "# small_cnn on digits" in printed and "| −1 points |" in printed
+    assert (out / "layers.png").read_bytes().startswith(b"\x89PNG")
+    before = (out / "results.csv").read_text()
+    assert run("compare", study, *flags, "--tables-only") == 0
+    assert capsys.readouterr().out == printed
+    assert (out / "results.csv").read_text() == before
+
+
+def test_demo_prints_and_writes_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        demo, "BASE", dataclasses.replace(demo.BASE, epochs=1, width=0.25)
+    )
+    settings = demo.run(tmp_path, seeds=1)
+    assert [s.weight for s in settings] == [0.0, *demo.WEIGHTS]
+    out = capsys.readouterr().out
+    assert "no penalty" in out and "accuracy" in out
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *("results.csv", "summary.json"),
+        *("accuracy_energy.png", "layers.png", "layers.md"),
+    }
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["no penalty"] == settings[0].runs[0].summary()
