@@ -153,15 +153,18 @@ class Network:
             kernel_initializer="lecun_normal",
             name=f"dense{number}",
         )(y)
-        return self._norm(y, f"norm{number}")
+        return self._norm(y, f"norm{number}", MEAN_SQUARE[self.activation])
 
     def _norm(
-        self, y: Any, name: str, inside: float = 1.0, mean_square: float | None = None
+        self, y: Any, name: str, variance: float, *, identity: bool = False
     ) -> Any:
-        guess = MEAN_SQUARE[self.activation] if mean_square is None else mean_square
+        shift = IDENTITY_SHIFT[self.activation] if identity else 0.0
+        constant = keras.initializers.Constant
         return layers.BatchNormalization(
             momentum=NORM_MOMENTUM,
-            moving_variance_initializer=keras.initializers.Constant(inside * guess),
+            beta_initializer=constant(shift),
+            gamma_initializer=constant(0.0 if identity else 1.0),
+            moving_variance_initializer=constant(variance),
             name=name,
         )(y)
 

@@ -34,8 +34,8 @@ def resnet18(
     stands before the neuron, so that only spikes drive weights. The first block of the
     last three stages has stride 2, and a 1x1 convolution with stride 2 and norm on
     the shortcut; the other blocks start as the identity on spikes. The first
-    convolution and its norm run once per image, before the encoding. The layer table is ours: that of the paper's spiking ResNet18 is not
-    known to us.
+    convolution and its norm run once per image, before the encoding. The layer table
+    is ours: that of the paper's spiking ResNet18 is not known to us.
 
     Args:
         input_shape: `(height, width, channels)` of the images, or `(T, height, width,

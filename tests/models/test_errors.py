@@ -9,7 +9,8 @@ from keras_ssp import models
 from tests.models.small import SHAPES
 
 SHAPE_RULE = (
-    "`input_shape` must be (height, width, channels), three positive integers. "
+    "`input_shape` must be (height, width, channels), three positive integers, "
+    "or (T, height, width, channels) for event data. "
 )
 
 CASES = [
@@ -65,7 +66,7 @@ def test_classes(name, classes):
 
 @pytest.mark.parametrize("name", models.names())
 @pytest.mark.parametrize(
-    "shape", [(28, 28), (28, 28, 1, 1), (None, None, 3), (28, 28, 0), 28, None, "abc"]
+    "shape", [(28, 28), (2, 2, 8, 8, 1), (None, None, 3), (28, 28, 0), 28, None, "abc"]
 )
 def test_input_shape(name, shape):
     message = f"{SHAPE_RULE}Received: input_shape={shape!r}."
@@ -87,6 +88,20 @@ def test_smallest_image(name, least, halvings):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         build(shape, 3)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_event_data(name):
+    shape = (3, *SHAPES[name])
+    message = "`time_steps` of layer 'encoding' must equal axis 1 of its input."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        models.get(name)(shape, 3, time_steps=4)
+    message = (
+        "`input_shape` must be (height, width, channels) in a network without time "
+        f"steps. Received: input_shape={shape}, activation='relu'."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        models.get(name)(shape, 3, activation="relu")
 
 
 @pytest.mark.parametrize("shape", [[8, 8, 1], tuple(np.array([8, 8, 1]))])

@@ -1,5 +1,6 @@
 """Every network: its shape, its weights, its ANN twin, its energy, its training."""
 
+import itertools
 import re
 
 import keras
@@ -134,6 +135,16 @@ def test_only_the_stem_is_analogue_and_runs_once(name):
 
 
 @every_network
+def test_event_data_drive_every_weight(name):
+    model = models.get(name)((2, *SHAPES[name]), CLASSES, width=0.01, time_steps=2)
+    found = synapses.analyze(model)
+    assert not any(layer.macs for layer in found.layers)
+    assert found.sites[0].name == "encoding"
+    events = np.random.default_rng(0).poisson(1.0, (3, 2, *SHAPES[name]))
+    assert convert_to_numpy(model(events.astype("float32"))).shape == (3, CLASSES)
+
+
+@every_network
 @pytest.mark.every_backend
 def test_single_time_step(name):
     model = small(name, time_steps=1)
@@ -191,6 +202,23 @@ def graph(model):
 def test_qcfs_has_as_many_levels_as_time_steps(levels):
     model = small("small_cnn", activation="qcfs", time_steps=levels)
     assert model.get_layer("qcfs2").levels == levels
+
+
+@pytest.mark.parametrize("activation", ["lif", "relu"])
+def test_fresh_blocks_without_a_strided_shortcut_are_the_identity(activation):
+    model = small("resnet18", activation=activation)
+    outputs = [f"block{k}_{activation}2" for k in range(1, 9)]
+    probe = keras.Function(
+        model.input,
+        [model.get_layer(x).output for x in (f"{activation}1", *outputs)],
+    )
+    found = [convert_to_numpy(y) for y in probe(images("resnet18"))]
+    for block, (before, after) in enumerate(itertools.pairwise(found), start=1):
+        if block in (1, 2, 4, 6, 8):
+            assert before.any()
+            np.testing.assert_array_equal(before, after)
+        else:
+            assert before.shape != after.shape
 
 
 @every_network

@@ -1,0 +1,64 @@
+"""The pictures show the numbers that they are given."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+from keras_ssp import figures  # noqa: E402
+
+
+def lines(axis):
+    return {
+        line.get_label(): np.column_stack(line.get_data()) for line in axis.get_lines()
+    }
+
+
+def test_accuracy_against_energy_draws_every_series():
+    series = {
+        "a": [
+            {"energy_pj": 2e3, "accuracy": 0.9, "accuracy_std": 0.01, "label": "x"},
+            {"energy_pj": 1e3, "accuracy": 0.8},
+        ],
+        "b": [{"energy_pj": 5e3, "accuracy": 0.5}],
+    }
+    figure = figures.accuracy_against_energy(series, title="t")
+    (axis,) = figure.axes
+    drawn = {
+        bars.get_label(): np.column_stack(bars.lines[0].get_data())
+        for bars in axis.containers
+    }
+    np.testing.assert_allclose(drawn["a"], [[1, 80], [2, 90]])  # nJ, %, by energy
+    np.testing.assert_allclose(drawn["b"], [[5, 50]])
+    assert axis.get_xscale() == "log" and axis.get_title("left") == "t"
+    assert [text.get_text() for text in axis.texts] == ["x"]
+    assert axis.xaxis.get_major_formatter()(2.0, 0) == "2 nJ"
+
+
+def test_history_draws_accuracy_and_energy():
+    values = {
+        "loss": [2.0, 1.0],
+        "accuracy": [0.5, 0.7],
+        "val_accuracy": [0.4, 0.6],
+        "val_energy_pj": [3e3, 2e3],
+    }
+    left, right = figures.history(values).axes
+    np.testing.assert_allclose(lines(left)["training"], [[1, 50], [2, 70]])
+    np.testing.assert_allclose(lines(left)["validation"], [[1, 40], [2, 60]])
+    (energy,) = lines(right).values()
+    np.testing.assert_allclose(energy, [[1, 3], [2, 2]])
+
+
+def test_layer_shares_draws_penalties_against_the_energy(tmp_path):
+    shares = {
+        "energy": {"l1": 0.7, "l2": 0.3},
+        "synaptic, p = 1": {"l1": 0.7, "l2": 0.3},
+        "balanced": {"l1": 0.4, "l2": 0.6},
+    }
+    path = tmp_path / "layers.png"
+    bars, scatter = figures.layer_shares(shares, path).axes
+    heights = [patch.get_height() for patch in bars.patches]
+    np.testing.assert_allclose(heights, [70, 30, 70, 30, 40, 60])
+    drawn = lines(scatter)
+    np.testing.assert_allclose(drawn["synaptic, p = 1"], [[70, 70], [30, 30]])
+    np.testing.assert_allclose(drawn["balanced"], [[70, 40], [30, 60]])
+    assert path.read_bytes().startswith(b"\x89PNG")
