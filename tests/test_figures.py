@@ -8,9 +8,7 @@ from keras_ssp import figures  # noqa: E402
 
 
 def lines(axis):
-    return {
-        line.get_label(): np.column_stack(line.get_data()) for line in axis.get_lines()
-    }
+    return {line.get_label(): line.get_xydata() for line in axis.get_lines()}
 
 
 def test_accuracy_against_energy_draws_every_series():
@@ -23,10 +21,7 @@ def test_accuracy_against_energy_draws_every_series():
     }
     figure = figures.accuracy_against_energy(series, title="t")
     (axis,) = figure.axes
-    drawn = {
-        bars.get_label(): np.column_stack(bars.lines[0].get_data())
-        for bars in axis.containers
-    }
+    drawn = {bars.get_label(): bars.lines[0].get_xydata() for bars in axis.containers}
     np.testing.assert_allclose(drawn["a"], [[1, 80], [2, 90]])  # nJ, %, by energy
     np.testing.assert_allclose(drawn["b"], [[5, 50]])
     assert axis.get_xscale() == "log" and axis.get_title("left") == "t"
