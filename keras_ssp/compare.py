@@ -13,6 +13,7 @@ import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
+import keras
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -132,6 +133,8 @@ def _attempt(
         return run_task(task, folder, data_dir)
     except Exception as error:
         return error
+    finally:
+        keras.utils.clear_session()  # Keras keeps every model's graph until then
 
 
 @contextlib.contextmanager

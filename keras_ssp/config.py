@@ -23,7 +23,6 @@ _WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
     "balanced": penalties.BalancedPenalty,
 }
 PENALTIES = ("none", *_WEIGHTED, "synops_target")
-ACTIVATIONS = ("lif", "relu", "qcfs")
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -72,9 +71,9 @@ class TrainConfig:
     activation: str = _field(
         "lif",
         "neurons; relu and qcfs make the ANN of the same shape",
-        choices=ACTIVATIONS,
+        choices=models.ACTIVATIONS,
     )
-    pooling: str = _field("average", "kind of pooling", choices=("average", "max"))
+    pooling: str = _field("average", "kind of pooling", choices=models.POOLINGS)
     beta: float = _field(0.5, "leak factor of the LIF neurons")
     threshold: float = _field(1.0, "threshold of the LIF neurons")
     reset: str = _field("hard", "reset of the LIF neurons", choices=RESETS)

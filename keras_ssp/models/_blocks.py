@@ -37,14 +37,13 @@ IMAGE_MEAN_SQUARE = 0.1
 # network would be evaluated with statistics that are half made up.
 NORM_MOMENTUM = 0.9
 
-# A norm beside a shortcut without weights starts as a constant (gamma = 0), so that a
-# fresh block hands its input's spikes on: the spike, 1, plus this constant is above
-# the default threshold of 1, the constant alone is below it. Without it (0) the
-# spike would stand exactly at the threshold and the first update would undo the
-# identity for half of the neurons. On digits (width 0.25, T = 2, Adam) the training
-# loss after two epochs is 0.5; with gamma = 1 it is 2.3, with gamma = 0 and no shift
-# 1.7. The gamma = 0 is that of Goyal et al., arXiv 1706.02677.
-IDENTITY_SHIFT = {"lif": 0.25, "relu": 0.0, "qcfs": 0.0}
+# A norm beside a shortcut without weights starts as a constant (gamma = 0) that lifts
+# the shortcut's spike, 1, to this much above the threshold, so that a fresh block hands
+# spikes on. At the threshold itself (margin 0 for the default of 1) the first update
+# would undo that for half of the neurons; below it nothing would fire. On digits (width
+# 0.25, T = 2, Adam) the training loss after two epochs is 0.5; without the margin 1.7,
+# with gamma = 1 2.3. The gamma = 0 is that of Goyal et al., arXiv 1706.02677.
+IDENTITY_MARGIN = 0.25
 
 _POOLS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 _GLOBAL_POOLS = {
@@ -158,7 +157,9 @@ class Network:
     def _norm(
         self, y: Any, name: str, variance: float, *, identity: bool = False
     ) -> Any:
-        shift = IDENTITY_SHIFT[self.activation] if identity else 0.0
+        shift = 0.0
+        if identity and self.spiking:
+            shift = self.lif.get("threshold", 1.0) - 1.0 + IDENTITY_MARGIN
         constant = keras.initializers.Constant
         return layers.BatchNormalization(
             momentum=NORM_MOMENTUM,

@@ -203,9 +203,13 @@ def test_qcfs_has_as_many_levels_as_time_steps(levels):
     assert model.get_layer("qcfs2").levels == levels
 
 
-@pytest.mark.parametrize("activation", ["lif", "relu"])
-def test_fresh_blocks_without_a_strided_shortcut_are_the_identity(activation):
-    model = small("resnet18", activation=activation)
+@pytest.mark.parametrize(
+    "arguments",
+    [*({"threshold": x} for x in (0.5, 1.0, 1.5)), {}, {"activation": "relu"}],
+)
+def test_fresh_blocks_without_a_strided_shortcut_are_the_identity(arguments):
+    model = small("resnet18", **arguments)
+    activation = arguments.get("activation", "lif")
     outputs = [f"block{k}_{activation}2" for k in range(1, 9)]
     probe = keras.Function(
         model.input,
