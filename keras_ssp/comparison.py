@@ -19,7 +19,7 @@ from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
 from keras_ssp.equal_accuracy import Saving, saving
 from keras_ssp.run_folder import write_json
-from keras_ssp.study import CONVERTED, Row
+from keras_ssp.study import CONVERTED, Row, is_baseline
 from keras_ssp.training import EVALUATION_BATCH
 
 ENERGY = "synaptic_energy_pj"
@@ -90,7 +90,7 @@ def savings(
     real("drop", drop, low=0.0, high=0.99)
     base: dict[str, dict[int, Row]] = {}
     for row in rows:
-        if row["penalty"] == "none" and row["series"] != CONVERTED:
+        if is_baseline(row):
             base.setdefault(row["surrogate"], {})[row["seed"]] = row
     if not base:
         raise ValueError(
@@ -224,7 +224,7 @@ def _shares(
     rows: Sequence[Row], folder: pathlib.Path, data_dir: str | None
 ) -> dict[str, dict[str, float]]:
     """Shares on the first network without penalty, whose run folder must be there."""
-    base = next(r for r in rows if r["penalty"] == "none" and r["series"] != CONVERTED)
+    base = next(row for row in rows if is_baseline(row))
     run = folder / str(base["key"])
     if not (run / "model.keras").is_file():
         return {}

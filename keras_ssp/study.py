@@ -20,6 +20,12 @@ METHODS = (*PENALTIES, CONVERTED)
 Row = dict[str, Any]
 
 
+def is_baseline(row: Row) -> bool:
+    """Whether a network is spiking and was trained without penalty."""
+    # A converted network has no penalty either.
+    return bool(row["penalty"] == "none" and row["series"] != CONVERTED)
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """One training of a study.
@@ -129,7 +135,8 @@ class Study:
             real("target_shares", share, above=0.0)
         # A value that breaks its rule shows now, not after hours of training.
         rough = [
-            {"penalty": "none", "synops": 1.0, "surrogate": s} for s in self.surrogates
+            {"penalty": "none", "series": "none", "synops": 1.0, "surrogate": s}
+            for s in self.surrogates
         ]
         list(self.others(rough))
 
@@ -195,7 +202,7 @@ class Study:
             synops = [
                 float(row["synops"])
                 for row in rows
-                if row["penalty"] == "none" and row["surrogate"] == surrogate
+                if is_baseline(row) and row["surrogate"] == surrogate
             ]
             for share in self.target_shares if synops else ():
                 yield Task(

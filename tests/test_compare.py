@@ -66,6 +66,7 @@ def test_grid_of_a_study():
 
 def test_targets_are_shares_of_what_no_penalty_spends():
     rows = [row("none", 0.0, s, 0.9, 90.0, synops=100.0 + s) for s in (0, 1)]
+    rows.append(row("converted", 0.0, 0, 0.9, 90.0, penalty="none", synops=9e9))
     grid = study(penalties=["synops_target"], target_shares=[0.5, 0.1], seeds=[0, 1])
     tasks = grid.others(rows)
     assert [t.config.target for t in tasks] == [50.25, 10.05] * 2
