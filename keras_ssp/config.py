@@ -15,6 +15,7 @@ from keras_ssp._extras import require
 from keras_ssp.datasets import NAMES
 from keras_ssp.energy import hardware
 from keras_ssp.layers.lif import RESETS
+from keras_ssp.models._blocks import ACTIVATIONS, POOLINGS
 from keras_ssp.pipeline import AUGMENTATIONS
 
 _WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
@@ -71,9 +72,9 @@ class TrainConfig:
     activation: str = _field(
         "lif",
         "neurons; relu and qcfs make the ANN of the same shape",
-        choices=models.ACTIVATIONS,
+        choices=ACTIVATIONS,
     )
-    pooling: str = _field("average", "kind of pooling", choices=models.POOLINGS)
+    pooling: str = _field("average", "kind of pooling", choices=POOLINGS)
     beta: float = _field(0.5, "leak factor of the LIF neurons")
     threshold: float = _field(1.0, "threshold of the LIF neurons")
     reset: str = _field("hard", "reset of the LIF neurons", choices=RESETS)

@@ -7,22 +7,12 @@ from collections.abc import Callable
 import keras
 
 from keras_ssp._checks import one_of
-from keras_ssp.models._blocks import ACTIVATIONS, POOLINGS
 from keras_ssp.models.cnn7 import cnn7
 from keras_ssp.models.resnet18 import resnet18
 from keras_ssp.models.small_cnn import small_cnn
 from keras_ssp.models.vgg11 import vgg11
 
-__all__ = [
-    "ACTIVATIONS",
-    "POOLINGS",
-    "cnn7",
-    "get",
-    "names",
-    "resnet18",
-    "small_cnn",
-    "vgg11",
-]
+__all__ = ["cnn7", "get", "names", "resnet18", "small_cnn", "vgg11"]
 
 _NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "small_cnn": small_cnn,
