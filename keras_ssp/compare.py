@@ -93,7 +93,7 @@ def compare(
 def run_task(task: Task, folder: pathlib.Path, data_dir: str | None) -> list[Row]:
     """Trains one network (and converts it, if asked); returns its rows."""
     started = time.perf_counter()
-    data = load(task.config.data, data_dir=data_dir)
+    data = _data(task.config.data, data_dir)
     run = train(task.config, folder / task.key, data=data, resume=True, verbose=0)
     networks = [(task.config.time_steps, run.summary())]
     if task.conversion_steps:
@@ -103,6 +103,12 @@ def run_task(task: Task, folder: pathlib.Path, data_dir: str | None) -> list[Row
         ]
     seconds = round(time.perf_counter() - started, 1)
     return [task.row(steps, {**found, "seconds": seconds}) for steps, found in networks]
+
+
+@functools.lru_cache(maxsize=1)
+def _data(name: str, data_dir: str | None) -> ImageData:
+    # All tasks of a study share it; reading and ordering it takes seconds.
+    return load(name, data_dir=data_dir)
 
 
 def _converted(run: Run, steps: int, data: ImageData) -> Evaluation:

@@ -13,11 +13,12 @@ import numpy as np
 
 from keras_ssp import figures, penalties, timeline
 from keras_ssp._checks import real
-from keras_ssp.config import TrainConfig
+from keras_ssp.config import TrainConfig, read_config
 from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
 from keras_ssp.equal_accuracy import Saving, saving
+from keras_ssp.over_seeds import OverSeeds
 from keras_ssp.run_folder import write_json
 from keras_ssp.study import CONVERTED, Row, is_baseline
 from keras_ssp.training import EVALUATION_BATCH
@@ -27,25 +28,17 @@ ENERGY = "synaptic_energy_pj"
 LAYER_SAMPLES = 2000
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(OverSeeds):
     """One setting of a series, over its seeds."""
 
-    series: str
-    label: str
-    rows: tuple[Row, ...]
+    def __init__(self, label: str, rows: Sequence[Row]) -> None:
+        self.label = label
+        self._rows = rows
 
-    def values(self, name: str) -> np.ndarray:
-        """One value per seed."""
-        return np.asarray([row[name] for row in self.rows], "float64")
-
-    def mean(self, name: str) -> float:
-        """Mean over the seeds."""
-        return float(self.values(name).mean())
-
-    def std(self, name: str) -> float:
-        """Sample standard deviation over the seeds, 0 for one."""
-        return float(self.values(name).std(ddof=1)) if len(self.rows) > 1 else 0.0
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows of the study."""
+        return self._rows
 
 
 def cells(rows: Sequence[Row]) -> dict[str, list[Cell]]:
@@ -54,7 +47,7 @@ def cells(rows: Sequence[Row]) -> dict[str, list[Cell]]:
     for row in rows:
         found.setdefault(row["series"], {}).setdefault(_label(row), []).append(row)
     return {
-        series: [Cell(series, label, tuple(group)) for label, group in settings.items()]
+        series: [Cell(label, group) for label, group in settings.items()]
         for series, settings in found.items()
     }
 
@@ -201,15 +194,7 @@ def write(
     )
     figures.accuracy_against_energy(
         {
-            series: [
-                {
-                    "energy_pj": cell.mean(ENERGY),
-                    "energy_pj_std": cell.std(ENERGY),
-                    "accuracy": cell.mean("test_accuracy"),
-                    "accuracy_std": cell.std("test_accuracy"),
-                }
-                for cell in settings
-            ]
+            series: [cell.point() for cell in settings]
             for series, settings in grouped.items()
         },
         folder / "accuracy_energy.png",
@@ -228,8 +213,6 @@ def _shares(
     run = folder / str(base["key"])
     if not (run / "model.keras").is_file():
         return {}
-    from keras_ssp.config import read_config
-
     config = TrainConfig.from_dict(read_config(run / "config.json"))
     data = load(config.data, data_dir=data_dir)
     model = keras.saving.load_model(run / "model.keras")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from keras_ssp._checks import positive_int
 from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import load
 from keras_ssp.energy.render import format_count, format_energy
+from keras_ssp.over_seeds import OverSeeds
 from keras_ssp.run_folder import write_json
 from keras_ssp.training import Run, train
 
@@ -28,24 +28,17 @@ BASE = TrainConfig(data="digits", epochs=20, batch_size=32, learning_rate=4e-3)
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class Setting(OverSeeds):
     """One row of the demo's table: a setting, averaged over its seeds."""
 
     label: str
     weight: float
     runs: tuple[Run, ...]
 
-    def mean(self, name: str) -> float:
-        """Mean over the seeds of an entry of `Run.summary`."""
-        return float(np.mean(self._values(name)))
-
-    def std(self, name: str) -> float:
-        """Sample standard deviation over the seeds; 0 for one seed."""
-        values = self._values(name)
-        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-    def _values(self, name: str) -> list[float]:
-        return [run.summary()[name] for run in self.runs]
+    @property
+    def rows(self) -> list[dict[str, float]]:
+        """The summary of each run."""
+        return [run.summary() for run in self.runs]
 
 
 def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Setting]:
@@ -158,18 +151,7 @@ def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:
         },
     )
     figures.accuracy_against_energy(
-        {
-            "synaptic penalty": [
-                {
-                    "energy_pj": s.mean("synaptic_energy_pj"),
-                    "energy_pj_std": s.std("synaptic_energy_pj"),
-                    "accuracy": s.mean("test_accuracy"),
-                    "accuracy_std": s.std("test_accuracy"),
-                    "label": s.label,
-                }
-                for s in settings
-            ]
-        },
+        {"synaptic penalty": [{**s.point(), "label": s.label} for s in settings]},
         folder / "accuracy_energy.png",
         title="Digits: every setting, mean and standard deviation of its seeds",
     )
