@@ -19,6 +19,7 @@ from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
 from keras_ssp.equal_accuracy import Saving, saving
 from keras_ssp.over_seeds import OverSeeds
+from keras_ssp.penalizing import penalize
 from keras_ssp.run_folder import write_json
 from keras_ssp.study import CONVERTED, Row, is_baseline
 from keras_ssp.training import EVALUATION_BATCH
@@ -140,7 +141,7 @@ def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
     own = [(layer, layer.bound_penalty) for layer in timeline.spiking_layers(model)]
     try:
         for name, penalty in _COMPARED.items():
-            penalties.penalize(model, penalty)
+            penalize(model, penalty)
             values = penalty_values(model, x, batch_size=EVALUATION_BATCH)
             found[name] = {row.name: values[row.name] for row in rows}
     finally:

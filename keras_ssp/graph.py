@@ -1,7 +1,7 @@
 """Reads a Keras model as one flat list of calls.
 
 Everything that Keras keeps private and this package needs is touched in this
-file alone (`tests/test_graph.py` is its contract): the history of symbolic
+file alone (`tests/graph/` is its contract): the history of symbolic
 tensors, the nodes of a functional model, the layers inside a layer, and the
 context of the outermost call under way.
 """

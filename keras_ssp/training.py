@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssp import models, penalties, pipeline
+from keras_ssp import models, penalizing, pipeline
 from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
 from keras_ssp.checkpoint import EpochCheckpoint, checkpoint_epoch
 from keras_ssp.config import TrainConfig
@@ -142,7 +142,7 @@ def build(config: TrainConfig, data: ImageData) -> keras.Model:
     )
     penalty = config.make_penalty()
     if penalty is not None:
-        penalties.penalize(model, penalty)
+        penalizing.penalize(model, penalty)
     model.compile(
         _optimizer(config, pipeline.steps_per_epoch(data, config.batch_size)),
         keras.losses.CategoricalCrossentropy(

@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_ssp import energy_report, synapses
 from keras_ssp.layers import LIF, DirectEncoding, EventFrames, RateReadout
-from keras_ssp.synapses import analyze
+from keras_ssp.synapse_analysis import analyze
 from keras_ssp.taps import full
 from tests.synapse_stacks import (
     random_route,

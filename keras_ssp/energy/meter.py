@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_ssp import graph, timeline
 from keras_ssp._checks import positive_int
 from keras_ssp.energy import hardware
 from keras_ssp.energy.batches import count_batches, input_batches, rows_of
-from keras_ssp.energy.formulas import LayerCounts
-from keras_ssp.energy.report import EnergyReport, LayerReport
+from keras_ssp.energy.counting import analogue_row, count, site_row
+from keras_ssp.energy.report import EnergyReport
 from keras_ssp.layers.base import listening
-from keras_ssp.penalties import given_site, penalized_layers
-from keras_ssp.synapses import Site, Synapses, Weighted, analyze
-from keras_ssp.taps import per_sample, uniform
+from keras_ssp.penalizing import penalized_layers
+from keras_ssp.synapse_analysis import Site, Synapses, Weighted, analyze, given_site
 
 SUBCLASSED_NOTE = (
     "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "
@@ -159,11 +157,11 @@ class EnergyMeter:
         energy = hardware.get(energy_model)
         sums, samples = self._run(data, batch_size, verbose)
         rows = [
-            (site.position, _site_row(site, sums[key], samples, self.weighted, energy))
+            (site.position, site_row(site, sums[key], samples, self.weighted, energy))
             for key, site in self.sites.items()
         ]
         rows += [
-            (layer.position, _analogue_row(layer, energy))
+            (layer.position, analogue_row(layer, energy))
             for layer in self.weighted
             if layer.macs
         ]
@@ -257,7 +255,7 @@ class _Probe(keras.Model):
         def hook(layer: Any, index: int, spikes: Any, steps: int) -> None:
             key = self.counted.site(layer, index)
             k = list(self.counted.sites).index(key)
-            for name, value in _count(self.counted.sites[key], spikes, steps).items():
+            for name, value in count(self.counted.sites[key], spikes, steps).items():
                 counts[f"{k}/{name}"] = value
 
         if self.counted.readable:
@@ -265,96 +263,3 @@ class _Probe(keras.Model):
         with listening(hook):
             self.model(inputs, training=False)
         return counts
-
-
-def _count(site: Site, spikes: Any, steps: int) -> dict[str, Any]:
-    layer = site.layer
-    counts = {
-        "spikes": per_sample([uniform(1.0, site.size)], spikes, steps),
-        "synops": per_sample(site.taps, spikes, steps),
-    }
-    if site.spiking:
-        per_neuron = ops.sum(ops.cast(spikes, "float32"), axis=0, keepdims=True)
-        counts["neurons"] = per_neuron
-        if layer.bound_penalty is not None:
-            counts["penalty"] = layer.bound_penalty.value(site.index, spikes, steps)
-    else:
-        wide = ops.cast(spikes, "float32")
-        wrong = ops.logical_or(wide < 0, ops.not_equal(wide, ops.floor(wide)))
-        active = ops.cast(wide != 0, "float32")
-        tap = uniform(1.0, site.size)
-        counts["uncountable"] = per_sample([tap], ops.cast(wrong, "float32"), steps)
-        counts["active"] = per_sample([tap], active, steps)
-    return counts
-
-
-def _site_row(
-    site: Site,
-    sums: dict[str, np.ndarray],
-    samples: int,
-    weighted: Sequence[Weighted],
-    energy: Any,
-) -> LayerReport:
-    neurons = int(uniform(1.0, site.size).total)
-    spikes = float(sums.get("spikes", 0.0)) / samples
-    synops = float(sums.get("synops", 0.0)) / samples
-    driven = [w for w in weighted if site.position in w.drivers]
-    largest = sum(tap.total for tap in site.taps)
-    cost = energy.layer_energy(
-        LayerCounts(
-            kind="spiking",
-            synops=synops,
-            neurons=neurons,
-            updates=neurons * site.steps if site.spiking else 0,
-            spikes=spikes,
-            weights=sum(_weights(w) for w in driven),
-            fan_out=largest / neurons,
-            targets=sum(w.outputs for w in driven) or None,
-        )
-    )
-    optional: dict[str, Any] = {}
-    if "penalty" in sums:
-        optional["penalty"] = float(sums["penalty"]) / samples
-    if "neurons" in sums:
-        optional["silent_neurons"] = int(np.count_nonzero(sums["neurons"] == 0))
-    if "active" in sums:  # event counts may exceed 1, a rate may not
-        slots = samples * neurons * site.steps
-        optional["rate"] = float(sums["active"]) / slots
-    return LayerReport(
-        name=site.name,
-        kind="lif" if site.spiking else "encoding",
-        neurons=neurons,
-        time_steps=site.steps,
-        energy_pj=cost,
-        spikes=spikes,
-        synops=synops,
-        fan_out=largest / neurons,
-        Dense=largest * site.steps,
-        notes=site.notes,
-        **optional,
-    )
-
-
-def _analogue_row(layer: Weighted, energy: Any) -> LayerReport:
-    counts = LayerCounts(
-        kind="analogue",
-        macs=layer.macs,
-        neurons=layer.inputs,
-        updates=layer.outputs * layer.steps,
-        weights=_weights(layer),
-        fan_out=layer.dense / layer.inputs,
-    )
-    return LayerReport(
-        name=layer.name,
-        kind="analogue",
-        neurons=layer.inputs,
-        time_steps=layer.steps,
-        energy_pj=energy.layer_energy(counts),
-        fan_out=layer.dense / layer.inputs,
-        Effective_MACs=layer.macs,
-        Dense=layer.macs,
-    )
-
-
-def _weights(layer: Weighted) -> int:
-    return int(layer.layer.count_params())

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from keras_ssp import models, synapses
+from keras_ssp import models
 from keras_ssp.datasets import load
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.layers.base import listening
 from keras_ssp.models import _blocks
+from keras_ssp.synapse_analysis import analyze
 from tests.models.small import small
 
 LOW, HIGH = 0.02, 0.60
@@ -91,7 +92,7 @@ def test_a_moving_variance_of_one_would_silence_deep_layers(monkeypatch):
 def test_guessed_variance_allows_for_the_padding(name):
     """The share of taps on the padding, against the exact count of synapses."""
     model = small(name)
-    for layer in synapses.analyze(model).layers[1:]:
+    for layer in analyze(model).layers[1:]:
         if "conv" not in layer.name:
             continue
         taps = layer.outputs * np.prod(layer.layer.kernel.shape[:-1])

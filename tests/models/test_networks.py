@@ -12,10 +12,10 @@ from keras_ssp import (
     SynapticPenalty,
     models,
     penalize,
-    synapses,
 )
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.layers import LIF, DirectEncoding
+from keras_ssp.synapse_analysis import analyze
 from tests.models.small import CLASSES, SHAPES, images, small, weighted
 
 every_network = pytest.mark.parametrize("name", models.names())
@@ -124,7 +124,7 @@ def neurons(model):
 @every_network
 def test_only_the_stem_is_analogue_and_runs_once(name):
     model = small(name, time_steps=3)
-    found = synapses.analyze(model)
+    found = analyze(model)
     assert [layer.name for layer in found.layers if layer.macs] == ["conv1"]
     assert found.layers[0].macs == found.layers[0].dense
     assert all(site.taps for site in found.spiking)
@@ -136,7 +136,7 @@ def test_only_the_stem_is_analogue_and_runs_once(name):
 @every_network
 def test_event_data_drive_every_weight(name):
     model = models.get(name)((2, *SHAPES[name]), CLASSES, width=0.01, time_steps=2)
-    found = synapses.analyze(model)
+    found = analyze(model)
     assert not any(layer.macs for layer in found.layers)
     assert found.sites[0].name == "encoding"
     events = np.random.default_rng(0).poisson(1.0, (3, 2, *SHAPES[name]))

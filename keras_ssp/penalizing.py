@@ -1,0 +1,166 @@
+"""`penalize`: puts a penalty on the spiking layers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_ssp import graph, timeline
+from keras_ssp._checks import real
+from keras_ssp.penalties import SpikePenalty
+from keras_ssp.synapse_analysis import Site, analyze, given_site
+from keras_ssp.taps import Tap
+
+
+def penalize(model: Any, penalty: SpikePenalty | None) -> Any:
+    """Puts a penalty on all spiking layers of a model, or takes it away.
+
+    Each layer then adds its part of `lambda * Omega` to the loss of `fit` and
+    `evaluate`. lambda lives in the layers' non-trainable `penalty_weight`, so
+    schedules and tuners can move it (`set_penalty_weight`). The penalty is saved,
+    loaded and cloned with the model.
+
+    Args:
+        model: Sequential, Functional or subclassed model. In a subclassed model
+            every `LIF` must have been given `fan_out`.
+        penalty: The penalty; it replaces any that was there. `None` removes it.
+
+    Returns:
+        `model`, for chaining.
+
+    Raises:
+        TypeError: If `penalty` is not a `SpikePenalty`.
+        ValueError: If the model has no spiking layer, none of them drives a synapse,
+            or its synapses cannot be counted.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(),
+    ...     keras.layers.Dense(3), RateReadout()])
+    >>> _ = penalize(model, SynapticPenalty(1e-3))
+    """
+    if penalty is not None and not isinstance(penalty, SpikePenalty):
+        raise TypeError(
+            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
+            f"None. Received: penalty={penalty!r}."
+        )
+    layers = timeline.spiking_layers(model)
+    if not layers:
+        raise ValueError(
+            "`model` must have at least one spiking layer (keras_ssp.layers.LIF) to "
+            f"be penalised. Received: model={model.name!r}."
+        )
+    bound = {} if penalty is None else _bind(model, penalty, layers)
+    for layer in layers:
+        layer.bind_penalty(bound.get(id(layer)))
+    graph.forget_compiled(model)
+    return model
+
+
+def set_penalty_weight(model: Any, weight: float) -> None:
+    """Sets lambda on all penalised layers; takes effect without tracing anew.
+
+    Args:
+        model: A model with a penalty.
+        weight: lambda, a finite number of at least 0.
+
+    Raises:
+        ValueError: If `weight` breaks its rule or the model has no penalty.
+    """
+    weight = real("weight", weight, low=0.0)
+    for layer in penalized_layers(model):
+        layer.penalty_weight.assign(weight)
+
+
+def penalized_layers(model: Any) -> list[Any]:
+    """The spiking layers that carry a penalty; an error if there is none."""
+    layers = [k for k in timeline.spiking_layers(model) if k.bound_penalty is not None]
+    if not layers:
+        raise ValueError(
+            "`model` has no penalty. Remedy: call "
+            "`keras_ssp.penalize(model, SynapticPenalty(...))` first. "
+            f"Received: model={model.name!r}."
+        )
+    return layers
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class BoundPenalty:
+    """A penalty on one spiking layer: with the taps of each of its calls.
+
+    Args:
+        penalty: The `SpikePenalty`.
+        taps: For each call of the layer its taps.
+        scale: What Omega is divided by.
+        calls: Calls of penalised layers in the whole model.
+    """
+
+    def __init__(
+        self,
+        penalty: SpikePenalty,
+        taps: Sequence[Sequence[Tap]],
+        scale: float,
+        calls: int,
+    ) -> None:
+        self.penalty = penalty
+        self.taps = [list(call) for call in taps]
+        self.scale = scale
+        self.calls = calls
+
+    def value(self, index: int, spikes: Any, steps: int) -> Any:
+        """Omega of one call for each sample, normalised if asked for."""
+        # Modulo: the outermost call may hold several calls of the model.
+        taps = self.taps[index % len(self.taps)]
+        return self.penalty.value(taps, spikes, steps) / self.scale
+
+    def add_to(self, layer: Any, index: int, spikes: Any, steps: int) -> None:
+        """Adds this call's share of the loss to `layer`."""
+        omega = ops.mean(self.value(index, spikes, steps))
+        self.penalty.add_to(layer, omega, self.calls, self.scale)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "penalty": keras.saving.serialize_keras_object(self.penalty),
+            "taps": [[tap.get_config() for tap in call] for call in self.taps],
+            "scale": self.scale,
+            "calls": self.calls,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BoundPenalty:
+        return cls(
+            keras.saving.deserialize_keras_object(config["penalty"]),
+            [[Tap.from_config(tap) for tap in call] for call in config["taps"]],
+            config["scale"],
+            config["calls"],
+        )
+
+
+def _bind(
+    model: Any, penalty: SpikePenalty, layers: Sequence[Any]
+) -> dict[int, BoundPenalty]:
+    sites: dict[int, list[Sequence[Tap]]] = {}
+    calls, largest, driven = 0, 0.0, False
+    for layer, index, site in _sites(model, layers):
+        taps = penalty.taps(site)
+        driven = driven or bool(site.taps)
+        sites.setdefault(id(layer), []).insert(index, taps)
+        largest += site.steps * sum(tap.total for tap in taps)
+        calls += 1
+    if not driven:
+        raise ValueError(
+            "`model` must have a spiking layer that drives a synapse: its energy "
+            f"is 0 otherwise. Received: model={model.name!r}."
+        )
+    scale = largest if penalty.normalize else 1.0
+    return {k: BoundPenalty(penalty, taps, scale, calls) for k, taps in sites.items()}
+
+
+def _sites(model: Any, layers: Sequence[Any]) -> list[tuple[Any, int, Site]]:
+    if graph.is_graph_model(model):
+        return [(s.layer, s.index, s) for s in analyze(model).spiking]
+    return [(layer, 0, given_site(layer)) for layer in layers]

@@ -1,0 +1,140 @@
+"""What Keras keeps private and `keras_ssp/graph.py` reads, one test per attribute.
+
+Where Keras renames or drops one, the test of that name fails.
+"""
+
+import inspect
+import sys
+
+import keras
+import pytest
+from keras import layers, ops
+
+from keras_ssp import graph, synapses
+from tests.graph.reading import Subclassed, X, Y
+
+pytestmark = pytest.mark.every_backend
+
+
+def test_keras_tensors_have_a_keras_history():
+    x = keras.Input((2,))
+    dense = layers.Dense(3)
+    history = dense(x)._keras_history
+    assert history.operation is dense
+    assert (history.node_index, history.tensor_index) == (0, 0)
+    assert dense(x)._keras_history.node_index == 1
+    assert isinstance(x._keras_history.operation, layers.InputLayer)
+
+
+def test_operations_have_inbound_nodes():
+    x = keras.Input((2,))
+    dense = layers.Dense(3)
+    outputs = [dense(x), dense(x)]
+    assert [node.output_tensors[0] for node in dense._inbound_nodes] == outputs
+
+
+def test_nodes_know_operation_tensors_and_arguments():
+    a, b = keras.Input((2,)), keras.Input((2,))
+    layer = layers.MultiHeadAttention(1, 2)
+    sequence = [layers.Reshape((1, 2))(t) for t in (a, b)]
+    output = layer(*sequence, use_causal_mask=True)
+    (node,) = layer._inbound_nodes
+    assert node.operation is layer
+    assert list(map(id, node.input_tensors)) == list(map(id, sequence))
+    assert list(map(id, node.output_tensors)) == [id(output)]
+    assert list(map(id, node.arguments.args)) == list(map(id, sequence))
+    assert node.arguments.kwargs == {"use_causal_mask": True}
+
+
+def test_nodes_know_whether_they_are_an_input():
+    x = keras.Input((2,))
+    dense = layers.Dense(3)
+    dense(x)
+    assert x._keras_history.operation._inbound_nodes[0].is_input
+    assert not dense._inbound_nodes[0].is_input
+
+
+def test_functional_models_have_nodes_by_depth():
+    x = keras.Input((2,))
+    first, second = layers.Dense(3), layers.Dense(1)
+    model = keras.Model(x, second(first(x)))
+    by_depth = model._nodes_by_depth
+    ordered = [n.operation for d in sorted(by_depth, reverse=True) for n in by_depth[d]]
+    assert ordered[1:] == [first, second]
+    assert isinstance(ordered[0], layers.InputLayer)
+
+
+def test_functional_models_have_flat_inputs_and_outputs():
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    y = layers.Dense(1)(a)
+    model = keras.Model({"a": a, "b": b}, {"y": y, "b": b})
+    assert {id(t) for t in model._inputs} == {id(a), id(b)}
+    assert {id(t) for t in model._outputs} == {id(y), id(b)}
+    assert isinstance(model._inputs, list) and isinstance(model._outputs, list)
+
+
+def test_sequential_models_have_a_functional_inside():
+    model = keras.Sequential([layers.Dense(3)])
+    assert model._functional is None
+    model.build((None, 2))
+    assert hasattr(model._functional, "_nodes_by_depth")
+
+
+def test_subclassed_models_have_no_nodes_by_depth():
+    assert not hasattr(Subclassed(), "_nodes_by_depth")
+
+
+def test_layers_flatten_the_layers_inside():
+    parameters = inspect.signature(layers.Layer._flatten_layers).parameters
+    assert "include_self" in parameters
+
+
+def test_current_call_context_knows_its_entry_layer():
+    seen = []
+
+    class Look(layers.Layer):
+        def call(self, x):
+            context = graph._call_context()
+            seen.append(context.entry_layer)
+            vars(context)["_keras_ssp_test"] = 1  # attributes may be added
+            return x
+
+    layer = Look()
+    assert graph._call_context() is None
+    layer(X)
+    assert seen == [layer]
+    assert graph._call_context() is None
+
+
+def test_stateless_scope_can_be_found():
+    assert graph._stateless_scope() is None
+    with keras.StatelessScope() as scope:
+        assert graph._stateless_scope() is scope
+        assert not scope.state_mapping
+        vars(scope)["_keras_ssp_test"] = 1
+    weight = keras.Variable(1.0)
+    with keras.StatelessScope([(weight, ops.ones(()))]) as scope:
+        assert graph._stateless_scope().state_mapping
+
+
+def test_models_keep_their_compiled_functions_under_these_names():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    model.evaluate(X, Y, verbose=0)
+    model.predict(X, verbose=0)
+    assert model.train_function is not None
+    assert model.test_function is not None
+    assert model.predict_function is not None
+
+
+def test_operation_classes_of_keras_ops_are_called_as_the_rules_say():
+    found = {
+        name
+        for module in list(sys.modules)
+        if module.startswith("keras.src.ops.")
+        for name, value in vars(sys.modules[module]).items()
+        if isinstance(value, type) and value.__module__ == module
+    }
+    wanted = [key[4:] for key in synapses._rules if isinstance(key, str)]
+    assert set(wanted) <= found
