@@ -98,6 +98,14 @@ def test_missing_file_says_what_to_place_where(tmp_path):
     assert "cifar100.npz" in text and str(tmp_path) in text
 
 
+@pytest.mark.parametrize("name", sorted(set(datasets.NAMES) - {"digits"}))
+def test_tensorflow_datasets_can_start_a_download(name, tmp_path):
+    # Where it lists what it would download it needs packages that it does not name
+    # among its requirements, and reading a prepared data set does not.
+    tfds = pytest.importorskip("tensorflow_datasets")
+    assert tfds.builder(name, data_dir=tmp_path).url_infos
+
+
 @needs_data
 def test_every_source_gives_the_same_arrays(tmp_path):
     tfds = datasets.load("fashion_mnist", source="tfds")
