@@ -5,113 +5,25 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_ssp import figures, penalties, timeline
-from keras_ssp._checks import real
 from keras_ssp.config import TrainConfig, read_config
 from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
-from keras_ssp.equal_accuracy import Saving, saving
-from keras_ssp.over_seeds import OverSeeds
+from keras_ssp.equal_accuracy import Ratio, Saving
 from keras_ssp.penalizing import penalize
 from keras_ssp.run_folder import write_json
-from keras_ssp.study import CONVERTED, Row, is_baseline
+from keras_ssp.standings import ENERGY, Cell, cells, ratios, savings
+from keras_ssp.study import Row, is_baseline
 from keras_ssp.training import EVALUATION_BATCH
 
-ENERGY = "synaptic_energy_pj"
 # Images on which the layers' shares are measured.
 LAYER_SAMPLES = 2000
-
-
-class Cell(OverSeeds):
-    """One setting of a series, over its seeds."""
-
-    def __init__(self, label: str, rows: Sequence[Row]) -> None:
-        self.label = label
-        self._rows = rows
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        """The rows of the study."""
-        return self._rows
-
-
-def cells(rows: Sequence[Row]) -> dict[str, list[Cell]]:
-    """Series to its settings, in the order of the rows."""
-    found: dict[str, dict[str, list[Row]]] = {}
-    for row in rows:
-        found.setdefault(row["series"], {}).setdefault(_label(row), []).append(row)
-    return {
-        series: [Cell(label, group) for label, group in settings.items()]
-        for series, settings in found.items()
-    }
-
-
-def _label(row: Row) -> str:
-    if row["series"] == CONVERTED:
-        return f"T={row['time_steps']}"
-    if row["penalty"] == "none":
-        return "lambda=0"
-    if row["target"] != "":
-        return f"target={float(row['target']):.3g}"
-    return f"lambda={row['weight']:g}"
-
-
-def savings(
-    rows: Sequence[Row], drop: float, energy: str = ENERGY
-) -> dict[str, Saving]:
-    """Each series' saving at the accuracy of no penalty less `drop`.
-
-    Args:
-        rows: The rows of a study.
-        drop: Accuracy given up, as a share: 0.01 is one point.
-        energy: Which energy to compare.
-
-    Returns:
-        Series to `Saving`, the ones without penalty left out. A series contains the
-        network without penalty of its seed: with lambda = 0 it is a point of it. The
-        converted networks have no such point.
-
-    Raises:
-        ValueError: If `drop` is not in [0, 1), or there is no row without penalty.
-    """
-    real("drop", drop, low=0.0, high=0.99)
-    base: dict[str, dict[int, Row]] = {}
-    for row in rows:
-        if is_baseline(row):
-            base.setdefault(row["surrogate"], {})[row["seed"]] = row
-    if not base:
-        raise ValueError(
-            "`rows` must have networks without penalty. Received: "
-            f"{len(rows)} rows without one."
-        )
-    found = {}
-    for series, settings in cells(rows).items():
-        members = [row for cell in settings for row in cell.rows]
-        own = base.get(members[0]["surrogate"], {})
-        if members[0] in own.values():
-            continue
-        accuracy = float(np.mean([r["test_accuracy"] for r in own.values()])) - drop
-        seeds = [s for s in own if any(row["seed"] == s for row in members)]
-        points = []
-        for seed in seeds:
-            points.append(
-                [
-                    (row[energy], row["test_accuracy"])
-                    for row in members
-                    if row["seed"] == seed
-                ]
-            )
-            if series != CONVERTED:
-                points[-1].append((own[seed][energy], own[seed]["test_accuracy"]))
-        found[series] = saving([own[s][energy] for s in seeds], points, accuracy)
-    return found
 
 
 # The penalties of which the layer picture shows the shares.
@@ -176,20 +88,15 @@ def write(
     folder = pathlib.Path(out)
     grouped = cells(rows)
     saved = {drop: savings(rows, drop) for drop in drops}
+    against = {drop: ratios(rows, drop) for drop in drops}
     shares = _shares(rows, folder, data_dir)
-    text = _markdown(grouped, saved, shares, title)
+    text = _markdown(grouped, saved, against, shares, title)
     (folder / "comparison.md").write_text(text, encoding="utf-8")
     write_json(
         folder / "comparison.json",
         {
-            "savings": {
-                str(drop): {
-                    k: dataclasses.asdict(v) | {"mean": v.mean}
-                    for k, v in found.items()
-                    if v.factors
-                }
-                for drop, found in saved.items()
-            },
+            "savings": _numbers(saved),
+            "against_synaptic": _numbers(against),
             "layer_shares": shares,
         },
     )
@@ -204,6 +111,19 @@ def write(
     if shares:
         figures.layer_shares(shares, folder / "layers.png", title=title)
     return text
+
+
+def _numbers(
+    found: Mapping[float, Mapping[str, Saving | Ratio]],
+) -> dict[str, dict[str, Any]]:
+    return {
+        str(drop): {
+            series: dataclasses.asdict(one) | {"mean": one.mean}
+            for series, one in by_series.items()
+            if one.factors
+        }
+        for drop, by_series in found.items()
+    }
 
 
 def _shares(
@@ -223,6 +143,7 @@ def _shares(
 def _markdown(
     grouped: dict[str, list[Cell]],
     saved: dict[float, dict[str, Saving]],
+    against: dict[float, dict[str, Ratio]],
     shares: dict[str, dict[str, float]],
     title: str,
 ) -> str:
@@ -253,14 +174,17 @@ def _markdown(
         "penalty, at the accuracy of no penalty (mean of its seeds) less so many",
         "points; interpolated for each seed, geometric mean ± standard deviation.",
         "",
-        *_table(
-            ["series", *(f"−{100 * drop:g} points" for drop in saved)],
-            [
-                [series, *(str(found[series]) for found in saved.values())]
-                for series in next(iter(saved.values()))
-            ],
-        ),
+        *_by_drop(saved),
     ]
+    if any(against.values()):
+        parts += [
+            "",
+            "How many times the energy of the synaptic penalty (p = 1) each series",
+            "needs there: the ratio of the two curves, seed by seed, geometric mean ±",
+            "standard deviation; above 1 the series is the dearer one.",
+            "",
+            *_by_drop(against),
+        ]
     if shares:
         parts += [
             "",
@@ -275,6 +199,16 @@ def _markdown(
             ),
         ]
     return "\n".join([*parts, ""])
+
+
+def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> list[str]:
+    return _table(
+        ["series", *(f"−{100 * drop:g} points" for drop in found)],
+        [
+            [series, *(str(by_series[series]) for by_series in found.values())]
+            for series in next(iter(found.values()))
+        ],
+    )
 
 
 def _spread(cell: Cell, name: str, scale: float, digits: int) -> str:

@@ -91,24 +91,20 @@ def envelope(points: Iterable[Point]) -> list[Point]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Saving:
-    """How many times less energy a series needs than a baseline, over seeds.
+class Factors:
+    """Quotients of two energies at one accuracy, one for each seed that has one.
 
     Args:
-        factors: Baseline's energy over the series' energy, for each seed in which
-            the accuracy is reached.
+        factors: The quotients.
         seeds: Seeds asked.
-        bounds: Seeds in which the factor is a lower bound: the series' cheapest
-            network is still accurate enough.
     """
 
     factors: tuple[float, ...]
     seeds: int
-    bounds: int
 
     @property
     def mean(self) -> float:
-        """Geometric mean of the factors, NaN if no seed reaches the accuracy."""
+        """Geometric mean of the factors, NaN if there is none."""
         if not self.factors:
             return math.nan
         return float(np.exp(np.mean(np.log(self.factors))))
@@ -119,12 +115,48 @@ class Saving:
         return float(np.std(self.factors, ddof=1)) if len(self.factors) > 1 else 0.0
 
     def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.spread:.2f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving(Factors):
+    """How many times less energy a series needs than a baseline, over seeds.
+
+    Args:
+        factors: Baseline's energy over the series' energy, for each seed in which
+            the accuracy is reached.
+        seeds: Seeds asked.
+        bounds: Seeds in which the factor is a lower bound: the series' cheapest
+            network is still accurate enough.
+    """
+
+    bounds: int
+
+    def __str__(self) -> str:
         if not self.factors:
             return "not reached"
         sign = ">= " if self.bounds else ""
         missing = self.seeds - len(self.factors)
         note = f" ({missing} of {self.seeds} seeds do not reach it)" if missing else ""
-        return f"{sign}{self.mean:.2f} ± {self.spread:.2f}{note}"
+        return f"{sign}{super().__str__()}{note}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio(Factors):
+    """How many times the energy of a reference a series needs, over seeds.
+
+    Args:
+        factors: Series' energy over the reference's energy, for each seed in which
+            both cross the accuracy.
+        seeds: Seeds asked.
+    """
+
+    def __str__(self) -> str:
+        if not self.factors:
+            return "not both reached"
+        found = len(self.factors)
+        note = f" ({found} of {self.seeds} seeds)" if found < self.seeds else ""
+        return f"{super().__str__()}{note}"
 
 
 def saving(
@@ -159,4 +191,50 @@ def saving(
         tuple(e / c.energy for e, c in reached),
         len(series),
         sum(c.bound for _, c in reached),
+    )
+
+
+def ratio(
+    reference: Sequence[Sequence[Point]],
+    series: Sequence[Sequence[Point]],
+    accuracy: float,
+) -> Ratio:
+    """Compares two series of networks, seed by seed.
+
+    A seed in which one of the two does not reach the accuracy, or still reaches it
+    with its cheapest network, has no ratio.
+
+    Args:
+        reference: For each seed the (energy, accuracy) pairs of the reference.
+        series: The same of the series.
+        accuracy: The accuracy to reach.
+
+    Returns:
+        A `Ratio`.
+
+    Raises:
+        ValueError: If the two differ in the number of seeds.
+
+    Example:
+
+    >>> cheap, dear = [(1.0, 0.8), (4.0, 1.0)], [(2.0, 0.8), (8.0, 1.0)]
+    >>> str(ratio([cheap, cheap], [dear, dear], 0.9))
+    '2.00 ± 0.00'
+    """
+    if len(reference) != len(series):
+        raise ValueError(
+            "`reference` and `series` must have one entry per seed. Received: "
+            f"len(reference)={len(reference)}, len(series)={len(series)}."
+        )
+    pairs = [
+        (crossing(a, accuracy), crossing(b, accuracy))
+        for a, b in zip(reference, series, strict=True)
+    ]
+    return Ratio(
+        tuple(
+            b.energy / a.energy
+            for a, b in pairs
+            if a.reached and b.reached and not (a.bound or b.bound)
+        ),
+        len(pairs),
     )

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_ssp.equal_accuracy import Crossing, Saving, crossing, envelope, saving
+from keras_ssp.equal_accuracy import (
+    Crossing,
+    Saving,
+    crossing,
+    envelope,
+    ratio,
+    saving,
+)
 
 POINTS = st.lists(
     st.tuples(st.floats(1e-3, 1e9), st.floats(0, 1)), min_size=1, max_size=12
@@ -61,6 +68,14 @@ def test_saving_over_seeds():
     assert str(found) == ">= 5.00 ± 0.00 (1 of 3 seeds do not reach it)"
 
 
+def test_ratio_leaves_out_seeds_without_two_crossings():
+    line, twice = [(1.0, 0.5), (9.0, 1.0)], [(2.0, 0.5), (18.0, 1.0)]
+    low, cheap = [(1.0, 0.5)], [(1.0, 0.9)]
+    found = ratio([line, line, low, cheap], [twice, low, line, line], 0.8)
+    assert found.factors == pytest.approx((2.0,)) and found.seeds == 4
+    assert str(found) == "2.00 ± 0.00 (1 of 4 seeds)"
+
+
 def test_saving_that_no_seed_reaches():
     found = saving([10.0], [[(1.0, 0.5)]], 0.9)
     assert str(found) == "not reached" and math.isnan(found.mean)
@@ -79,3 +94,5 @@ def test_bad_arguments():
         crossing([(0.0, 0.5)], 0.5)
     with pytest.raises(ValueError, match=r"len\(baseline\)=1, len\(series\)=2"):
         saving([1.0], [[], []], 0.5)
+    with pytest.raises(ValueError, match=r"len\(reference\)=1, len\(series\)=2"):
+        ratio([[]], [[], []], 0.5)
