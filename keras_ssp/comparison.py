@@ -213,7 +213,8 @@ def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> list[str]:
 
 def _spread(cell: Cell, name: str, scale: float, digits: int) -> str:
     mean, std = scale * cell.mean(name), scale * cell.std(name)
-    return f"{mean:.{digits}f} ± {std:.{digits}f}"
+    spread = f" ± {std:.{digits}f}" if len(cell.rows) > 1 else ""
+    return f"{mean:.{digits}f}{spread}"
 
 
 def _table(header: list[str], body: list[list[str]]) -> list[str]:

@@ -115,7 +115,9 @@ class Factors:
         return float(np.std(self.factors, ddof=1)) if len(self.factors) > 1 else 0.0
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ± {self.spread:.2f}"
+        # One seed has no spread; "± 0.00" would claim that it had.
+        spread = f" ± {self.spread:.2f}" if len(self.factors) > 1 else ""
+        return f"{self.mean:.2f}{spread}"
 
 
 @dataclasses.dataclass(frozen=True)

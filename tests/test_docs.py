@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import keras_ssp
-from keras_ssp import _surrogate_base, synapses
+from keras_ssp import _surrogate_base, models, synapses
 from keras_ssp.energy import hardware
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +45,7 @@ def _contained(tmp_path, monkeypatch):
     for module, name in (
         (hardware, "_MODELS"),
         (hardware, "_KINDS"),
+        (models, "_NETWORKS"),
         (synapses, "_rules"),
         (_surrogate_base, "_REGISTRY"),
     ):

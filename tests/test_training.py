@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssp import datasets, energy_report, training
+from keras_ssp import datasets, energy_report, models, training
 from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import ImageData, Split
+from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.run_folder import keep_rows, read_history
 
 DATA = datasets.load("digits").limited(320)
@@ -50,6 +51,31 @@ def test_recipe_learns_with_every_option(changes):
     assert run.report.samples == len(DATA.test)
     assert (run.report.synops > 0) == (config.activation == "lif")
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_network_of_ones_own(monkeypatch):
+    monkeypatch.setattr(models, "_NETWORKS", dict(models._NETWORKS))
+    with pytest.raises(ValueError, match="`model` must be one of.*'mine'"):
+        TrainConfig(model="mine")
+
+    @models.register("mine")
+    def mine(input_shape, classes, *, width, time_steps, activation, pooling, **lif):
+        assert (width, activation, pooling) == (0.25, "lif", "average")
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Flatten(),
+                keras.layers.Dense(20),
+                DirectEncoding(time_steps),
+                LIF(**lif),
+                keras.layers.Dense(classes),
+                RateReadout(),
+            ]
+        )
+
+    run = train(dataclasses.replace(FAST, model="mine", beta=0.75, epochs=1))
+    assert [row.neurons for row in run.report.layers if row.kind == "lif"] == [20]
+    assert run.model.layers[-3].beta == 0.75 and run.report.time_steps == 2
 
 
 def test_accuracy_is_that_of_the_model():

@@ -122,3 +122,9 @@ def test_unknown_network(name):
 def test_registry():
     assert [models.get(name).__name__ for name in models.names()] == [*models.names()]
     assert {*models.names(), "get", "names"} == {*models.__all__}
+
+
+@pytest.mark.parametrize("name", ["cnn7", "my net", "", 3])
+def test_names_to_register(name):
+    with pytest.raises(ValueError, match=re.escape(f"Received: name={name!r}.")):
+        models.register(name)
