@@ -121,7 +121,7 @@ def test_unknown_network(name):
 
 def test_registry():
     assert [models.get(name).__name__ for name in models.names()] == [*models.names()]
-    assert {*models.names(), "get", "names"} == {*models.__all__}
+    assert {*models.names(), "get", "names", "register"} == {*models.__all__}
 
 
 @pytest.mark.parametrize("name", ["cnn7", "my net", "", 3])
