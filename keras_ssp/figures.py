@@ -119,11 +119,9 @@ def accuracy_against_energy(
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 )
     axis.margins(x=0.12)
-    if log:
-        axis.set_xscale("log")
-        ticker = require("matplotlib.ticker", extra="plots")
-        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    energies = [p["energy_pj"] / 1e3 for points in series.values() for p in points]
+    if log and any(e > 0 for e in energies):
+        _log_energies(axis, energies)
     axis.xaxis.set_major_formatter(lambda nj, _: format_energy(nj * 1e3))
     axis.set(xlabel=xlabel, ylabel="test accuracy (%)")
     axis.set_title(title, fontsize=10, loc="left")
@@ -131,6 +129,20 @@ def accuracy_against_energy(
     if len(series) > 1:
         axis.legend(frameon=False, fontsize=9)
     return save(figure, path)
+
+
+def _log_energies(axis: Any, energies: Sequence[float]) -> None:
+    """A logarithmic axis as wide as the points, not as their bars: mean less standard
+    deviation may be near 0, or below it, and so many decades to the left."""
+    ticker = require("matplotlib.ticker", extra="plots")
+    axis.set_xscale("log")
+    positive = [e for e in energies if e > 0]
+    ratio = max(positive) / min(positive)
+    room = max(1.2, ratio**0.12)
+    axis.set_xlim(min(positive) / room, max(positive) * room)
+    subs = (1, 2, 5) if ratio < 300 else (1,)  # more labels would not fit
+    axis.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
+    axis.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def layer_shares(

@@ -1,9 +1,12 @@
-"""Every example runs: in the docstrings of the package, in docs/ and in README.md."""
+"""Every example runs: in the docstrings of the package, in docs/ and in README.md;
+the scripts in docs/ load."""
 
 import doctest
 import importlib
 import io
 import re
+import runpy
+import sys
 import traceback
 import types
 from pathlib import Path
@@ -176,6 +179,38 @@ def test_links_lead_somewhere(page):
 # --- the checks themselves --------------------------------------------------------
 
 FAIL = pytest.fail.Exception
+
+
+def load_script(path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # scripts put the clone in front
+    return runpy.run_path(str(path))
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs").rglob("*.py")), ids=lambda p: p.name
+)
+def test_scripts_load(path, monkeypatch):
+    assert callable(load_script(path, monkeypatch)["main"])
+
+
+def test_networks_of_the_fan_out_study(monkeypatch):
+    """Most spikes are not where most of the energy is: what the study is about."""
+    script = load_script(ROOT / "docs/results/fan_out_spread.py", monkeypatch)
+    for name in script["BUDGETS"]:
+        assert script["study"](name, 2).base.model == name
+        keras.utils.set_random_seed(0)
+        options = {"width": 1.0, "time_steps": 4, "pooling": "average"}
+        net = models.get(name)((16, 16, 1), 10, activation="lif", **options)
+        images = np.random.default_rng(0).normal(size=(32, 16, 16, 1))
+        rows = keras_ssp.energy_report(net, images).layers
+        rows = {row.name: row for row in rows if row.kind == "lif"}
+        assert min(row.spikes for row in rows.values()) > 0
+        spikes = max(rows, key=lambda name: rows[name].spikes)
+        energy = max(rows, key=lambda name: rows[name].energy_pj)
+        assert spikes != energy
+        assert rows[energy].fan_out > 10 * rows[spikes].fan_out
+        with pytest.raises(ValueError, match="Received: activation='relu'"):
+            models.get(name)((16, 16, 1), 10, activation="relu", **options)
 
 
 def written(tmp_path, text):

@@ -29,6 +29,25 @@ def test_accuracy_against_energy_draws_every_series():
     assert axis.xaxis.get_major_formatter()(2.0, 0) == "2 nJ"
 
 
+@pytest.mark.parametrize("spread", [0.0, 2.999, 3.0, 9.0])
+def test_the_energy_axis_is_as_wide_as_the_points(spread):
+    """A bar that reaches 0 (a seed fell silent) must not push the rest to one side."""
+    points = [
+        {"energy_pj": 3e3, "accuracy": 0.5, "energy_pj_std": spread * 1e3},
+        {"energy_pj": 300e3, "accuracy": 0.9},
+    ]
+    (axis,) = figures.accuracy_against_energy({"a": points}).axes
+    low, high = axis.get_xlim()
+    assert 1 < low < 3
+    assert 300 < high < 900
+
+
+def test_the_energy_axis_of_silent_networks():
+    points = [{"energy_pj": 0.0, "accuracy": 0.1}]
+    (axis,) = figures.accuracy_against_energy({"a": points}).axes
+    assert np.all(np.isfinite(axis.get_xlim()))
+
+
 def test_history_draws_accuracy_and_energy():
     values = {
         "loss": [2.0, 1.0],

@@ -1,11 +1,14 @@
-"""Where the synaptic penalty wins: a network whose layers have unlike fan-outs.
+"""Penalties on two networks whose layers have unlike fan-outs.
 
-    python docs/results/fan_out_spread.py --out runs/fan_out_spread
+    python docs/results/fan_out_spread.py separable_cnn --out runs/separable_cnn
+    python docs/results/fan_out_spread.py squeeze_cnn --out runs/squeeze_cnn
 
-Depthwise-separable blocks alternate between neurons that feed a depthwise convolution
-(9 synapses each) and neurons that feed a pointwise one (as many synapses as it has
-filters). Counting spikes presses on both alike; energy is spent by the latter. Data are
-scikit-learn's digits. Writes what `keras-ssp compare` writes.
+In both, most spikes are in layers that spend little of the energy, so counting spikes
+presses elsewhere than the energy does. `separable_cnn` (MobileNet's blocks, on
+scikit-learn's digits) alternates neurons that feed a depthwise convolution with neurons
+that feed a pointwise one; `squeeze_cnn` (SqueezeNet's blocks without their 1 x 1
+branch, on Fashion-MNIST) has few neurons that feed many filters of 3 x 3 and many
+neurons that feed few filters of 1 x 1. Writes what `keras-ssp compare` writes.
 """
 
 import argparse
@@ -25,7 +28,72 @@ from keras_ssp.config import TrainConfig
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.study import Study
 
-STEM, WIDE = 16, (128, 128)
+STEM = 16
+SEPARABLE = (128, 128)
+SQUEEZE, EXPAND = (4, 8), (32, 64)  # SqueezeNet's ratio, 1 to 8
+
+BUDGETS = {
+    "separable_cnn": {"data": "digits", "epochs": 20, "learning_rate": 5e-3},
+    "squeeze_cnn": {
+        "data": "fashion_mnist",
+        "train_samples": 10000,
+        "epochs": 5,
+        "learning_rate": 8e-3,
+    },
+}
+WEIGHTS = {
+    "separable_cnn": (1.0, 3.0, 10.0, 30.0),
+    "squeeze_cnn": (0.1, 0.3, 1.0, 3.0, 10.0),
+}
+DROPS = (0.01, 0.02, 0.05)
+
+
+def norm():
+    # Starts at the variance that spikes at a usual rate give, as the networks of
+    # keras_ssp.models do, so that deep layers are not silent at first.
+    start = keras.initializers.Constant(0.1)
+    return layers.BatchNormalization(momentum=0.9, moving_variance_initializer=start)
+
+
+def conv(filters, size):
+    return layers.Conv2D(
+        filters,
+        size,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="lecun_normal",
+    )
+
+
+def depthwise():
+    return layers.DepthwiseConv2D(
+        3,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / 3),
+    )
+
+
+def stem(input_shape, width, time_steps, lif):
+    return [
+        keras.Input(input_shape),
+        conv(round(STEM * width), 3),
+        norm(),
+        DirectEncoding(time_steps),
+        LIF(name="stem", **lif),
+    ]
+
+
+def head(classes):
+    return [layers.Flatten(), layers.Dense(classes), RateReadout()]
+
+
+def check(name, activation, pooling):
+    if activation != "lif" or pooling != "average":
+        raise ValueError(
+            f"`activation` must be 'lif' and `pooling` 'average' in {name}. "
+            f"Received: activation={activation!r}, pooling={pooling!r}."
+        )
 
 
 @models.register("separable_cnn")
@@ -33,71 +101,48 @@ def separable_cnn(
     input_shape, classes, *, width, time_steps, activation, pooling, **lif
 ):
     """Stem, two depthwise-separable blocks, a dense head."""
-    if activation != "lif" or pooling != "average":
-        raise ValueError(
-            "`activation` must be 'lif' and `pooling` 'average' in separable_cnn. "
-            f"Received: activation={activation!r}, pooling={pooling!r}."
-        )
-
-    def norm(variance):
-        # The variance that spikes at a usual rate give (keras_ssp/models/_blocks.py).
-        start = keras.initializers.Constant(variance)
-        return layers.BatchNormalization(
-            momentum=0.9, moving_variance_initializer=start
-        )
-
-    def options():
-        return {"use_bias": False, "kernel_initializer": "lecun_normal"}
-
-    parts = [
-        keras.Input(input_shape),
-        layers.Conv2D(round(STEM * width), 3, padding="same", **options()),
-        norm(0.1),
-        DirectEncoding(time_steps),
-        LIF(name="stem", **lif),
-    ]
-    for number, filters in enumerate(WIDE, 1):
-        parts += [
-            layers.DepthwiseConv2D(
-                3,
-                padding="same",
-                use_bias=False,
-                depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / 3),
-            ),
-            norm(0.1),
-            LIF(name=f"depthwise{number}", **lif),
-            layers.Conv2D(round(filters * width), 1, **options()),
-            norm(0.1),
-            LIF(name=f"pointwise{number}", **lif),
-            layers.AveragePooling2D(2),
-        ]
-    parts += [layers.Flatten(), layers.Dense(classes), RateReadout()]
-    return keras.Sequential(parts, name="separable_cnn")
+    check("separable_cnn", activation, pooling)
+    parts = stem(input_shape, width, time_steps, lif)
+    for number, filters in enumerate(SEPARABLE, 1):
+        parts += [depthwise(), norm(), LIF(name=f"depthwise{number}", **lif)]
+        parts += [conv(round(filters * width), 1), norm()]
+        parts += [LIF(name=f"pointwise{number}", **lif), layers.AveragePooling2D(2)]
+    return keras.Sequential(parts + head(classes), name="separable_cnn")
 
 
-def study(seeds):
+@models.register("squeeze_cnn")
+def squeeze_cnn(input_shape, classes, *, width, time_steps, activation, pooling, **lif):
+    """Stem, two blocks that squeeze (1 x 1) and expand (3 x 3), a dense head."""
+    check("squeeze_cnn", activation, pooling)
+    parts = [*stem(input_shape, width, time_steps, lif), layers.AveragePooling2D(2)]
+    for number, (few, many) in enumerate(zip(SQUEEZE, EXPAND, strict=True), 1):
+        parts += [conv(round(few * width), 1), norm()]
+        parts += [LIF(name=f"squeeze{number}", **lif)]
+        parts += [conv(round(many * width), 3), norm()]
+        parts += [LIF(name=f"expand{number}", **lif), layers.AveragePooling2D(2)]
+    return keras.Sequential(parts + head(classes), name="squeeze_cnn")
+
+
+def study(network, seeds):
     return Study(
         base=TrainConfig(
-            model="separable_cnn",
-            penalty="none",
-            epochs=20,
-            batch_size=64,
-            learning_rate=5e-3,
+            model=network, penalty="none", batch_size=64, **BUDGETS[network]
         ),
         penalties=("none", "synaptic", "spike_count", "balanced"),
-        weights=(1.0, 3.0, 10.0, 30.0),
+        weights=WEIGHTS[network],
         seeds=tuple(range(seeds)),
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", choices=sorted(BUDGETS))
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
     parser.add_argument("--seeds", type=int, default=5, help="default: 5")
     arguments = parser.parse_args()
-    rows = compare(study(arguments.seeds), arguments.out)
-    drops = (0.01, 0.02, 0.05)
-    print(comparison.write(rows, arguments.out, drops=drops, title="separable_cnn"))
+    rows = compare(study(arguments.network, arguments.seeds), arguments.out)
+    title = arguments.network
+    print(comparison.write(rows, arguments.out, drops=DROPS, title=title))
 
 
 if __name__ == "__main__":
