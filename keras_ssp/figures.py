@@ -13,6 +13,7 @@ from keras_ssp.energy.render import format_energy
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _INK = "#333333"
+_MARGIN = 0.12  # of an energy axis, as a share of what the points span
 
 
 def new(columns: int = 1, *, width: float = 6.4, height: float = 4.2) -> Any:
@@ -118,10 +119,11 @@ def accuracy_against_energy(
                     # Legible where it falls on a line.
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 )
-    axis.margins(x=0.12)
+    axis.margins(x=_MARGIN)
     energies = [p["energy_pj"] / 1e3 for points in series.values() for p in points]
-    if log and any(e > 0 for e in energies):
-        _log_energies(axis, energies)
+    positive = [energy for energy in energies if energy > 0]
+    if log and positive:
+        _log_energies(axis, min(positive), max(positive))
     axis.xaxis.set_major_formatter(lambda nj, _: format_energy(nj * 1e3))
     axis.set(xlabel=xlabel, ylabel="test accuracy (%)")
     axis.set_title(title, fontsize=10, loc="left")
@@ -131,16 +133,14 @@ def accuracy_against_energy(
     return save(figure, path)
 
 
-def _log_energies(axis: Any, energies: Sequence[float]) -> None:
+def _log_energies(axis: Any, least: float, most: float) -> None:
     """A logarithmic axis as wide as the points, not as their bars: mean less standard
     deviation may be near 0, or below it, and so many decades to the left."""
     ticker = require("matplotlib.ticker", extra="plots")
     axis.set_xscale("log")
-    positive = [e for e in energies if e > 0]
-    ratio = max(positive) / min(positive)
-    room = max(1.2, ratio**0.12)
-    axis.set_xlim(min(positive) / room, max(positive) * room)
-    subs = (1, 2, 5) if ratio < 300 else (1,)  # more labels would not fit
+    room = max(1.2, (most / least) ** _MARGIN)
+    axis.set_xlim(least / room, most * room)
+    subs = (1, 2, 5) if most / least < 300 else (1,)  # more labels would not fit
     axis.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
     axis.xaxis.set_minor_formatter(ticker.NullFormatter())
 

@@ -176,11 +176,6 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
-# --- the checks themselves --------------------------------------------------------
-
-FAIL = pytest.fail.Exception
-
-
 def load_script(path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])  # scripts put the clone in front
     return runpy.run_path(str(path))
@@ -211,6 +206,11 @@ def test_networks_of_the_fan_out_study(monkeypatch):
         assert rows[energy].fan_out > 10 * rows[spikes].fan_out
         with pytest.raises(ValueError, match="Received: activation='relu'"):
             models.get(name)((16, 16, 1), 10, activation="relu", **options)
+
+
+# --- the checks themselves --------------------------------------------------------
+
+FAIL = pytest.fail.Exception
 
 
 def written(tmp_path, text):
