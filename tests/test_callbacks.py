@@ -8,7 +8,7 @@ import pytest
 
 from keras_ssp import SynapticPenalty, energy_report, penalize
 from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
-from tests.conftest import images, small_snn
+from tests.helpers import images, small_snn
 
 pytestmark = pytest.mark.every_backend
 X, Y = images(16), np.ones((16, 5), "float32")

@@ -11,7 +11,7 @@ from keras_ssp.compare import COLUMNS, RESULTS, append_rows, compare, read_rows
 from keras_ssp.config import TrainConfig
 from keras_ssp.standings import ratios, savings
 from keras_ssp.study import Study
-from tests.conftest import images, small_snn
+from tests.helpers import images, small_snn
 
 BASE = {"train_samples": 128, "width": 0.25, "time_steps": 2, "epochs": 1}
 GRID = {

@@ -16,7 +16,7 @@ from keras_ssp import (
     set_penalty_weight,
 )
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from tests.conftest import gradients, images, small_snn
+from tests.helpers import gradients, images, small_snn
 
 pytestmark = pytest.mark.every_backend
 POWERS = [1, 1.5, 2, 3]

@@ -14,7 +14,7 @@ from keras_ssp.layers import (
     RateReadout,
 )
 from keras_ssp.penalties import SynapticPenalty
-from tests.conftest import images, small_snn
+from tests.helpers import images, small_snn
 
 pytestmark = pytest.mark.every_backend
 

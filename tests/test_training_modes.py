@@ -11,7 +11,7 @@ import pytest
 
 from keras_ssp import SynapticPenalty, energy_report, penalize
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from tests.conftest import images, small_snn
+from tests.helpers import images, small_snn
 
 X, Y = images(22), np.ones((22, 5), "float32")
 
@@ -68,7 +68,7 @@ MIRRORED = """
     config = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(cpu, [config, config])
     from keras_ssp import SynapticPenalty, penalize
-    from tests.conftest import images, small_snn
+    from tests.helpers import images, small_snn
 
     def train(strategy):
         keras.utils.set_random_seed(0)

@@ -13,7 +13,7 @@ from keras_ssp.layers import (
     PoissonEncoding,
     RateReadout,
 )
-from tests.conftest import images, small_snn
+from tests.helpers import images, small_snn
 
 pytestmark = pytest.mark.every_backend
 X = images(11)

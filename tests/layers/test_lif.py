@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from keras_ssp import surrogates
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from tests.conftest import gradients, images, small_snn
+from tests.helpers import gradients, images, small_snn
 from tests.reference.lif_numpy import lif_backward, lif_forward
 
 pytestmark = pytest.mark.every_backend

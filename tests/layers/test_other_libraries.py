@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_ssp import surrogates
 from keras_ssp.layers import LIF
-from tests.conftest import gradients
+from tests.helpers import gradients
 from tests.reference.traces import load_traces
 
 pytestmark = pytest.mark.every_backend

@@ -10,7 +10,7 @@ from keras.src import testing
 
 from keras_ssp import energy_report
 from keras_ssp.layers import LIF, QCFS, DirectEncoding, RateReadout
-from tests.conftest import gradients
+from tests.helpers import gradients
 
 
 def staircase(x, levels, threshold):
