@@ -8,8 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ssp import graph, timeline
+from keras_ssp import graph
 from keras_ssp._checks import real
+from keras_ssp.graph import timeline
 from keras_ssp.penalties import SpikePenalty
 from keras_ssp.synapse_analysis import Site, analyze, given_site
 from keras_ssp.taps import Tap

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssp import graph as graph_lib
-from keras_ssp import timeline
-from keras_ssp.graph import Call, Edge, Graph
+from keras_ssp.graph import Call, Edge, Graph, timeline
 from keras_ssp.synapses import Rule, rule_for
 from keras_ssp.taps import Tap, compact, full, merge, uniform
 

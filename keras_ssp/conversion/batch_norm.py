@@ -9,8 +9,8 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssp.conversion.linear import Weights, channel_axis, is_linear_layer
-from keras_ssp.conversion.rebuild import Names, Visit, copy_layer, rebuild, replay
 from keras_ssp.graph import Call, Graph
+from keras_ssp.graph.rebuild import Names, Visit, copy_layer, rebuild, replay
 
 
 def fold_batch_norm(model: Any) -> keras.Model:

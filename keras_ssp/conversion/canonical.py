@@ -12,10 +12,10 @@ import keras
 from keras import layers
 
 from keras_ssp import graph as graph_lib
-from keras_ssp import timeline
 from keras_ssp.conversion.batch_norm import fold_batch_norm, is_batch_norm
 from keras_ssp.conversion.linear import Weights, is_linear_layer
-from keras_ssp.conversion.rebuild import (
+from keras_ssp.graph import Call, Graph, timeline
+from keras_ssp.graph.rebuild import (
     Names,
     Visit,
     copy_layer,
@@ -23,7 +23,6 @@ from keras_ssp.conversion.rebuild import (
     rebuild,
     replay,
 )
-from keras_ssp.graph import Call, Graph
 from keras_ssp.layers import QCFS
 
 MAX_POOLS = (

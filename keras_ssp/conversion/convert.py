@@ -9,7 +9,6 @@ import keras
 from keras_ssp import graph as graph_lib
 from keras_ssp._checks import one_of, positive_int, real
 from keras_ssp.conversion.canonical import MAX_POOLS, canonical, is_neuron
-from keras_ssp.conversion.rebuild import Names, new_inputs, packed_model, run_through
 from keras_ssp.conversion.spiking import Spiking, Value
 from keras_ssp.conversion.thresholds import (
     METHODS,
@@ -17,6 +16,7 @@ from keras_ssp.conversion.thresholds import (
     trained_thresholds,
 )
 from keras_ssp.graph import Edge, Graph
+from keras_ssp.graph.rebuild import Names, new_inputs, packed_model, run_through
 
 POOLINGS = ("spikes", "error")
 

@@ -27,8 +27,8 @@ from keras_ssp.conversion.canonical import (
     is_sum,
 )
 from keras_ssp.conversion.linear import Weights, channel_axis, is_linear_layer
-from keras_ssp.conversion.rebuild import Names, copy_layer, replay
 from keras_ssp.graph import Call, Edge, Graph
+from keras_ssp.graph.rebuild import Names, copy_layer, replay
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.taps import compact, full
 

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ssp import graph, timeline
+from keras_ssp import graph
 from keras_ssp._checks import positive_int
+from keras_ssp.graph import timeline
 
 # What listens to the events of all layers, e.g. the energy meter:
 # hook(layer, call_index, spikes, time_steps).

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ssp import timeline
 from keras_ssp._checks import positive_int, real
+from keras_ssp.graph import timeline
 from keras_ssp.layers.base import EventSource, repeat_rows, require_features
 
 

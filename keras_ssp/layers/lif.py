@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ssp import surrogates, timeline
+from keras_ssp import surrogates
 from keras_ssp._checks import one_of, real
+from keras_ssp.graph import timeline
 from keras_ssp.kernels import LoopSpec, lif_loop
 from keras_ssp.layers.base import EventSource, TimedLayer, require_features
 

@@ -1,4 +1,4 @@
-"""What the tests of `keras_ssp/graph.py` compare of a traced model."""
+"""What the tests of `keras_ssp/graph/keras_private.py` compare of a traced model."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What Keras keeps private and `keras_ssp/graph.py` reads, one test per attribute.
+"""What Keras keeps private and `graph/keras_private.py` reads, one test per attribute.
 
 Where Keras renames or drops one, the test of that name fails.
 """
@@ -10,7 +10,8 @@ import keras
 import pytest
 from keras import layers, ops
 
-from keras_ssp import graph, synapses
+from keras_ssp import synapses
+from keras_ssp.graph import keras_private
 from tests.graph.reading import Subclassed, X, Y
 
 pytestmark = pytest.mark.every_backend
@@ -94,27 +95,27 @@ def test_current_call_context_knows_its_entry_layer():
 
     class Look(layers.Layer):
         def call(self, x):
-            context = graph._call_context()
+            context = keras_private._call_context()
             seen.append(context.entry_layer)
             vars(context)["_keras_ssp_test"] = 1  # attributes may be added
             return x
 
     layer = Look()
-    assert graph._call_context() is None
+    assert keras_private._call_context() is None
     layer(X)
     assert seen == [layer]
-    assert graph._call_context() is None
+    assert keras_private._call_context() is None
 
 
 def test_stateless_scope_can_be_found():
-    assert graph._stateless_scope() is None
+    assert keras_private._stateless_scope() is None
     with keras.StatelessScope() as scope:
-        assert graph._stateless_scope() is scope
+        assert keras_private._stateless_scope() is scope
         assert not scope.state_mapping
         vars(scope)["_keras_ssp_test"] = 1
     weight = keras.Variable(1.0)
     with keras.StatelessScope([(weight, ops.ones(()))]) as scope:
-        assert graph._stateless_scope().state_mapping
+        assert keras_private._stateless_scope().state_mapping
 
 
 def test_models_keep_their_compiled_functions_under_these_names():

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_ssp import graph as graph_lib
-from keras_ssp.graph import Call, Edge, Graph
+from keras_ssp.graph import keras_private as graph_lib
+from keras_ssp.graph.keras_private import Call, Edge, Graph
 
 Visit = Callable[[Call, list[Any]], Sequence[Any]]
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from keras_ssp import graph as graph_lib
-from keras_ssp.graph import Call, Edge, Graph
+from keras_ssp.graph import keras_private as graph_lib
+from keras_ssp.graph.keras_private import Call, Edge, Graph
 
 _checked: weakref.WeakSet[Any] = weakref.WeakSet()
 
