@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import keras_ssp
-from keras_ssp import _surrogate_base, models, synapses
+from keras_ssp import models, synapses
 from keras_ssp.energy import hardware
+from keras_ssp.surrogates import base as _surrogate_base
 
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -13,33 +13,7 @@ from typing import Any
 from keras import ops
 
 from keras_ssp._checks import real
-from keras_ssp._surrogate_base import (
-    Surrogate,
-    deserialize,
-    get,
-    names,
-    register,
-    serialize,
-)
-
-__all__ = [
-    "ArcTan",
-    "FastSigmoid",
-    "Gaussian",
-    "MultiGaussian",
-    "PiecewiseExponential",
-    "Rectangle",
-    "S2NN",
-    "Sigmoid",
-    "StraightThrough",
-    "Surrogate",
-    "Triangle",
-    "deserialize",
-    "get",
-    "names",
-    "register",
-    "serialize",
-]
+from keras_ssp.surrogates.base import Surrogate, register
 
 
 def _positive(name: str, value: float) -> float:
