@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from keras_ssp import models
-from keras_ssp.synapse_analysis import Synapses, analyze
+from keras_ssp.synapses.analysis import Synapses, analyze
 
 TARGET = Path(__file__).parent / "models.md"
 BEGIN = "<!-- The tables below are written by docs/make_model_tables.py. -->\n"

@@ -5,7 +5,6 @@ from keras_ssp import (
     conversion,
     datasets,
     energy,
-    event_routes,  # noqa: F401  (registers the fan-out rules)
     layers,
     models,
     surrogates,

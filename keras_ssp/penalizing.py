@@ -12,8 +12,8 @@ from keras_ssp import graph
 from keras_ssp._checks import real
 from keras_ssp.graph import timeline
 from keras_ssp.penalties import SpikePenalty
-from keras_ssp.synapse_analysis import Site, analyze, given_site
-from keras_ssp.taps import Tap
+from keras_ssp.synapses.analysis import Site, analyze, given_site
+from keras_ssp.synapses.taps import Tap
 
 
 def penalize(model: Any, penalty: SpikePenalty | None) -> Any:

@@ -16,8 +16,8 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import real
-from keras_ssp.synapse_analysis import Site
-from keras_ssp.taps import Tap, per_sample, uniform
+from keras_ssp.synapses.analysis import Site
+from keras_ssp.synapses.taps import Tap, per_sample, uniform
 
 
 class SpikePenalty(abc.ABC):

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 import keras_ssp
-from keras_ssp import models, synapses
+from keras_ssp import models
 from keras_ssp.energy import hardware
 from keras_ssp.surrogates import base as _surrogate_base
+from keras_ssp.synapses import registry
 
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -50,7 +51,7 @@ def _contained(tmp_path, monkeypatch):
         (hardware, "_MODELS"),
         (hardware, "_KINDS"),
         (models, "_NETWORKS"),
-        (synapses, "_rules"),
+        (registry, "_rules"),
         (_surrogate_base, "_REGISTRY"),
     ):
         monkeypatch.setattr(module, name, dict(getattr(module, name)))

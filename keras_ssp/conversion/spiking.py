@@ -30,7 +30,7 @@ from keras_ssp.conversion.linear import Weights, channel_axis, is_linear_layer
 from keras_ssp.graph import Call, Edge, Graph
 from keras_ssp.graph.rebuild import Names, copy_layer, replay
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from keras_ssp.taps import compact, full
+from keras_ssp.synapses.taps import compact, full
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

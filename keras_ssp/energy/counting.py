@@ -10,8 +10,8 @@ from keras import ops
 
 from keras_ssp.energy.formulas import LayerCounts
 from keras_ssp.energy.layer_report import LayerReport
-from keras_ssp.synapse_analysis import Site, Weighted
-from keras_ssp.taps import per_sample, uniform
+from keras_ssp.synapses.analysis import Site, Weighted
+from keras_ssp.synapses.taps import per_sample, uniform
 
 
 def count(site: Site, spikes: Any, steps: int) -> dict[str, Any]:

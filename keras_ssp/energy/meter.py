@@ -17,7 +17,7 @@ from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
 from keras_ssp.layers.base import listening
 from keras_ssp.penalizing import penalized_layers
-from keras_ssp.synapse_analysis import Site, Synapses, Weighted, analyze, given_site
+from keras_ssp.synapses.analysis import Site, Synapses, Weighted, analyze, given_site
 
 SUBCLASSED_NOTE = (
     "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "

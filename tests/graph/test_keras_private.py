@@ -10,8 +10,8 @@ import keras
 import pytest
 from keras import layers, ops
 
-from keras_ssp import synapses
 from keras_ssp.graph import keras_private
+from keras_ssp.synapses import registry
 from tests.graph.reading import Subclassed, X, Y
 
 pytestmark = pytest.mark.every_backend
@@ -137,5 +137,5 @@ def test_operation_classes_of_keras_ops_are_called_as_the_rules_say():
         for name, value in vars(sys.modules[module]).items()
         if isinstance(value, type) and value.__module__ == module
     }
-    wanted = [key[4:] for key in synapses._rules if isinstance(key, str)]
+    wanted = [key[4:] for key in registry._rules if isinstance(key, str)]
     assert set(wanted) <= found

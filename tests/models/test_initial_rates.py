@@ -8,7 +8,7 @@ from keras_ssp.datasets import load
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.layers.base import listening
 from keras_ssp.models import _blocks
-from keras_ssp.synapse_analysis import analyze
+from keras_ssp.synapses.analysis import analyze
 from tests.models.small import small
 
 LOW, HIGH = 0.02, 0.60

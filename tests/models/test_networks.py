@@ -15,7 +15,7 @@ from keras_ssp import (
 )
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.layers import LIF, DirectEncoding
-from keras_ssp.synapse_analysis import analyze
+from keras_ssp.synapses.analysis import analyze
 from tests.models.small import CLASSES, SHAPES, images, small, weighted
 
 every_network = pytest.mark.parametrize("name", models.names())

@@ -7,9 +7,9 @@ from keras import layers
 
 from keras_ssp import energy_report, synapses
 from keras_ssp.layers import LIF, DirectEncoding, EventFrames, RateReadout
-from keras_ssp.synapse_analysis import analyze
-from keras_ssp.taps import full
-from tests.synapse_stacks import (
+from keras_ssp.synapses.analysis import analyze
+from keras_ssp.synapses.taps import full
+from tests.synapses.stacks import (
     random_route,
     random_shape,
     random_synapse,

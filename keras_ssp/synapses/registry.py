@@ -7,7 +7,7 @@ Two kinds of rules, one small function per layer type, kept in a registry:
 * a *route* rule draws taps on a layer's output back to its inputs, for layers
   that only move, pool or add up events.
 
-`keras_ssp.synapse_analysis` walks a model by these rules. A layer without a rule is
+`keras_ssp.synapses.analysis` walks a model by these rules. A layer without a rule is
 an error, never a silent 0.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssp.graph import Call
-from keras_ssp.taps import Tap
+from keras_ssp.synapses.taps import Tap
 
 SynapseRule = Callable[[Call], np.ndarray]
 RouteRule = Callable[[Call, Tap, int], Sequence[Sequence[Tap]]]

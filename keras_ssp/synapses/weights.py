@@ -15,7 +15,7 @@ from keras_ssp.graph import Call
 from keras_ssp.layers.encoding import Encoding
 from keras_ssp.layers.qcfs import QCFS
 from keras_ssp.layers.readout import RateReadout
-from keras_ssp.synapses import register_analogue, register_synapse
+from keras_ssp.synapses.registry import register_analogue, register_synapse
 
 # --- synapses -------------------------------------------------------------------
 

@@ -14,9 +14,13 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssp.graph import Call
-from keras_ssp.synapse_rules import incidence, is_linear, spatial_axes
-from keras_ssp.synapses import Rule, register_by_arguments, register_route
-from keras_ssp.taps import Tap, compact, full
+from keras_ssp.synapses.registry import (
+    Rule,
+    register_by_arguments,
+    register_route,
+)
+from keras_ssp.synapses.taps import Tap, compact, full
+from keras_ssp.synapses.weights import incidence, is_linear, spatial_axes
 
 Pulled = Sequence[Sequence[Tap]]
 Draw = Callable[[Call, np.ndarray, tuple[int, ...]], np.ndarray]

@@ -17,8 +17,8 @@ import numpy as np
 
 from keras_ssp import graph as graph_lib
 from keras_ssp.graph import Call, Edge, Graph, timeline
-from keras_ssp.synapses import Rule, rule_for
-from keras_ssp.taps import Tap, compact, full, merge, uniform
+from keras_ssp.synapses.registry import Rule, rule_for
+from keras_ssp.synapses.taps import Tap, compact, full, merge, uniform
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_ssp.taps import Tap, compact, full, merge, per_sample, uniform
+from keras_ssp.synapses.taps import Tap, compact, full, merge, per_sample, uniform
 
 pytestmark = pytest.mark.every_backend
 SIZE = (3, 4, 2)
