@@ -17,13 +17,14 @@ from keras_ssp.energy import (
     penalty_values,
     register_energy_model,
 )
-from keras_ssp.penalizing import penalize, set_penalty_weight
 from keras_ssp.penalties import (
     BalancedPenalty,
     SpikeCountPenalty,
     SpikePenalty,
     SynapticPenalty,
     SynOpsTarget,
+    penalize,
+    set_penalty_weight,
 )
 
 __version__ = "0.1.0"

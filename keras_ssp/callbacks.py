@@ -10,7 +10,7 @@ import keras
 from keras_ssp._checks import one_of, positive_int, real
 from keras_ssp.energy import hardware
 from keras_ssp.energy.meter import EnergyMeter
-from keras_ssp.penalizing import penalized_layers, set_penalty_weight
+from keras_ssp.penalties.binding import penalized_layers, set_penalty_weight
 
 SHAPES = ("linear", "cosine", "step")
 

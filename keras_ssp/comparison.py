@@ -17,7 +17,7 @@ from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
 from keras_ssp.equal_accuracy import Ratio, Saving
 from keras_ssp.graph import timeline
-from keras_ssp.penalizing import penalize
+from keras_ssp.penalties.binding import penalize
 from keras_ssp.run_folder import write_json
 from keras_ssp.standings import ENERGY, Cell, cells, ratios, savings
 from keras_ssp.study import Row, is_baseline

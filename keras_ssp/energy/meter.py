@@ -16,7 +16,7 @@ from keras_ssp.energy.counting import analogue_row, count, site_row
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
 from keras_ssp.layers.base import listening
-from keras_ssp.penalizing import penalized_layers
+from keras_ssp.penalties.binding import penalized_layers
 from keras_ssp.synapses.analysis import Site, Synapses, Weighted, analyze, given_site
 
 SUBCLASSED_NOTE = (

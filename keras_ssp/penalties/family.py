@@ -1,4 +1,4 @@
-"""The penalty family; `keras_ssp.penalizing` puts one on a model.
+"""The penalty family; `keras_ssp.penalties.binding` puts one on a model.
 
     Omega = (1/p) sum_l sum_t sum_i w_{l,i} * s_{l,i}[t]^p      (batch mean)
 

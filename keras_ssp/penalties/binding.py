@@ -11,7 +11,7 @@ from keras import ops
 from keras_ssp import graph
 from keras_ssp._checks import real
 from keras_ssp.graph import timeline
-from keras_ssp.penalties import SpikePenalty
+from keras_ssp.penalties.family import SpikePenalty
 from keras_ssp.synapses.analysis import Site, analyze, given_site
 from keras_ssp.synapses.taps import Tap
 
