@@ -13,10 +13,10 @@ from keras_ssp import models, penalties, surrogates
 from keras_ssp._checks import one_of, positive_int, real
 from keras_ssp._extras import require
 from keras_ssp.datasets import NAMES
+from keras_ssp.datasets.training_batches import AUGMENTATIONS
 from keras_ssp.energy import hardware
 from keras_ssp.layers.lif import RESETS
 from keras_ssp.models._blocks import ACTIVATIONS, POOLINGS
-from keras_ssp.pipeline import AUGMENTATIONS
 
 _WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
     "synaptic": penalties.SynapticPenalty,

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ssp.energy.batches import input_batches
+from keras_ssp.datasets.inputs import input_batches
 from keras_ssp.graph import Call
 from keras_ssp.layers import QCFS
 

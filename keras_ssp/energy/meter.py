@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_ssp import graph
 from keras_ssp._checks import positive_int
+from keras_ssp.datasets.inputs import count_batches, input_batches, rows_of
 from keras_ssp.energy import hardware
-from keras_ssp.energy.batches import count_batches, input_batches, rows_of
 from keras_ssp.energy.counting import analogue_row, count, site_row
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
-from keras_ssp.layers.base import listening
+from keras_ssp.layers.timed import listening
 from keras_ssp.penalties.binding import penalized_layers
 from keras_ssp.synapses.analysis import Site, Synapses, Weighted, analyze, given_site
 

@@ -10,8 +10,8 @@ from keras_ssp._extras import require
 from keras_ssp.energy.formulas import activation_bits
 
 if TYPE_CHECKING:
-    from keras_ssp.energy.layer_report import LayerReport
     from keras_ssp.energy.report import EnergyReport
+    from keras_ssp.energy.rows import LayerReport
 
 _ENERGY_UNITS = ("pJ", "nJ", "uJ", "mJ", "J")
 _COUNT_UNITS = ("", "k", "M", "G", "T")

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from keras_ssp.energy import hardware, render
 from keras_ssp.energy.formulas import EnergyModel, non_negative
-from keras_ssp.energy.layer_report import LayerReport, with_shares
+from keras_ssp.energy.rows import LayerReport, with_shares
 
 __all__ = ["EnergyReport", "LayerReport"]
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_ssp._checks import positive_int, real
 from keras_ssp.graph import timeline
-from keras_ssp.layers.base import EventSource, repeat_rows, require_features
+from keras_ssp.layers.timed import EventSource, repeat_rows, require_features
 
 
 class Encoding(keras.layers.Layer):

@@ -12,7 +12,7 @@ from keras_ssp import surrogates
 from keras_ssp._checks import one_of, real
 from keras_ssp.graph import timeline
 from keras_ssp.kernels import LoopSpec, lif_loop
-from keras_ssp.layers.base import EventSource, TimedLayer, require_features
+from keras_ssp.layers.timed import EventSource, TimedLayer, require_features
 
 RESETS = ("hard", "soft", "none")
 

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_ssp._checks import one_of
-from keras_ssp.layers.base import TimedLayer, batch_rows
+from keras_ssp.layers.timed import TimedLayer, batch_rows
 
 MODES = ("mean", "sum", "max", "last")
 

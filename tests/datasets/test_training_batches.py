@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssp import datasets, pipeline
+from keras_ssp import datasets
 from keras_ssp.datasets import ImageData, Split
-from keras_ssp.pipeline import Augmentation, augmented
+from keras_ssp.datasets import training_batches as pipeline
+from keras_ssp.datasets.training_batches import Augmentation, augmented
 
 pytestmark = pytest.mark.every_backend
 

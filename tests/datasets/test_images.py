@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ssp import datasets
-from keras_ssp.datasets import ImageData, Split
+from keras_ssp.datasets import ImageData, Split, images
 
 REAL = os.environ.get("TFDS_DATA_DIR")
 needs_data = pytest.mark.skipif(
@@ -38,8 +38,8 @@ def test_order_of_the_source_does_not_matter():
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 255, (50, 4, 4, 1), dtype="uint8"), np.arange(50) % 7)
     shuffled = rng.permutation(50)
-    again = datasets.canonical(Split(split.x[shuffled], split.y[shuffled]))
-    first = datasets.canonical(split)
+    again = images.canonical(Split(split.x[shuffled], split.y[shuffled]))
+    first = images.canonical(split)
     np.testing.assert_array_equal(first.x, again.x)
     np.testing.assert_array_equal(first.y, again.y)
     assert not np.array_equal(first.x, split.x)

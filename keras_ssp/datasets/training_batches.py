@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_ssp._checks import one_of, positive_int
-from keras_ssp.datasets import ImageData
+from keras_ssp.datasets.images import ImageData
 
 AUGMENTATIONS = ("none", "standard")
 
