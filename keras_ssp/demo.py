@@ -15,12 +15,12 @@ from rich.table import Table
 
 from keras_ssp import figures
 from keras_ssp._checks import positive_int
-from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import load
 from keras_ssp.energy.render import format_count, format_energy
 from keras_ssp.over_seeds import OverSeeds
-from keras_ssp.run_folder import write_json
 from keras_ssp.training import Run, train
+from keras_ssp.training.config import TrainConfig
+from keras_ssp.training.folder import write_json
 
 #: lambda of the normalised penalty: it lies in [0, 1] then.
 WEIGHTS = (0.3, 1.0, 3.0)

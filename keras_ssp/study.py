@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.config import PENALTIES, TrainConfig
+from keras_ssp.training.config import PENALTIES, TrainConfig
 
 CONVERTED = "converted"
 METHODS = (*PENALTIES, CONVERTED)

@@ -11,8 +11,8 @@ import pytest
 from keras_ssp import __version__, cli, demo
 from keras_ssp.cli.flags import config_values
 from keras_ssp.cli.train import run_name
-from keras_ssp.config import TrainConfig
 from keras_ssp.energy import EnergyReport
+from keras_ssp.training.config import TrainConfig
 
 pytest.importorskip("matplotlib")
 FAST = ["--width", "0.25", "--time-steps", "2", "--epochs", "1", "--verbose", "0"]

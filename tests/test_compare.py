@@ -8,9 +8,9 @@ import pytest
 
 from keras_ssp import SynapticPenalty, comparison, penalize
 from keras_ssp.compare import COLUMNS, RESULTS, append_rows, compare, read_rows
-from keras_ssp.config import TrainConfig
 from keras_ssp.standings import ratios, savings
 from keras_ssp.study import Study
+from keras_ssp.training.config import TrainConfig
 from tests.helpers import images, small_snn
 
 BASE = {"train_samples": 128, "width": 0.25, "time_steps": 2, "epochs": 1}

@@ -8,8 +8,8 @@ import textwrap
 
 import pytest
 
-from keras_ssp.config import read_config
 from keras_ssp.study import Study
+from keras_ssp.training.config import read_config
 
 BLOCKED = """
     import sys

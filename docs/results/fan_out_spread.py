@@ -24,9 +24,9 @@ from keras import layers
 
 from keras_ssp import comparison, models
 from keras_ssp.compare import compare
-from keras_ssp.config import TrainConfig
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.study import Study
+from keras_ssp.training import TrainConfig
 
 STEM = 16
 SEPARABLE = (128, 128)

@@ -12,9 +12,8 @@ import pathlib
 import keras
 
 from keras_ssp import SynapticPenalty, energy_report, penalize, penalty_values
-from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import load
-from keras_ssp.training import EVALUATION_BATCH, train
+from keras_ssp.training import EVALUATION_BATCH, TrainConfig, train
 
 NETWORKS = (
     ("cnn7", "fashion_mnist"),

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from typing import Any
 
-from keras_ssp.config import TrainConfig, choices, read_config
+from keras_ssp.training.config import TrainConfig, choices, read_config
 
 
 def new_command(commands: Any, name: str, help: str, run: Any, **kwargs: Any) -> Any:

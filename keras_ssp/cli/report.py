@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
 
 
 def _report(arguments: Any) -> None:
-    from keras_ssp.reporting import report_on
+    from keras_ssp.training.reporting import report_on
 
     report = report_on(
         arguments.model,

@@ -13,7 +13,7 @@ from keras_ssp.cli.flags import (
     new_command,
     verbose_flag,
 )
-from keras_ssp.config import TrainConfig
+from keras_ssp.training.config import TrainConfig
 
 
 def add(commands: Any) -> None:

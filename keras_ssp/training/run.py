@@ -13,13 +13,13 @@ import numpy as np
 
 from keras_ssp import models
 from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
-from keras_ssp.checkpoint import EpochCheckpoint, checkpoint_epoch
-from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import ImageData, Split, load
 from keras_ssp.datasets import training_batches as pipeline
 from keras_ssp.energy import EnergyReport, energy_report
 from keras_ssp.penalties import binding as penalizing
-from keras_ssp.run_folder import keep_rows, prepared, read_history, write_json
+from keras_ssp.training.checkpoint import EpochCheckpoint, checkpoint_epoch
+from keras_ssp.training.config import TrainConfig
+from keras_ssp.training.folder import keep_rows, prepared, read_history, write_json
 
 # Rows per batch where nothing is learned: large, so that few shapes are compiled.
 EVALUATION_BATCH = 500

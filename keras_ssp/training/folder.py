@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import Any
 
-from keras_ssp.config import TrainConfig
+from keras_ssp.training.config import TrainConfig
 
 
 def read_history(path: str | pathlib.Path) -> dict[str, list[float]]:

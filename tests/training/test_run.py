@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from keras_ssp import datasets, energy_report, models, training
-from keras_ssp.config import TrainConfig
 from keras_ssp.datasets import ImageData, Split
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from keras_ssp.run_folder import keep_rows, read_history
+from keras_ssp.training.config import TrainConfig
+from keras_ssp.training.folder import keep_rows, read_history
+from keras_ssp.training.run import build
 
 DATA = datasets.load("digits").limited(320)
 FAST = TrainConfig(
@@ -150,7 +151,7 @@ def test_finished_run_is_not_trained_again(tmp_path):
 KILLED = """
     import pathlib, sys
     from keras_ssp import training
-    from tests.test_training import DATA, FAST, slow_down
+    from tests.training.test_run import DATA, FAST, slow_down
     folder = pathlib.Path(sys.argv[1])
     slow_down()
     training.train(FAST, folder, data=DATA, resume=True, verbose=0)
@@ -159,7 +160,7 @@ KILLED = """
 
 def slow_down():
     """Lets the parent see each epoch's checkpoint before the next epoch ends."""
-    from keras_ssp import checkpoint
+    from keras_ssp.training import checkpoint
 
     write = checkpoint.EpochCheckpoint.on_epoch_end
 
@@ -210,7 +211,7 @@ def test_rows_of_epochs_without_a_checkpoint_are_dropped(tmp_path):
 
 def test_warmup_and_cosine_decay_reach_their_ends():
     config = dataclasses.replace(FAST, epochs=4, warmup=1.0, learning_rate=0.1)
-    rate = training.build(config, DATA).optimizer._learning_rate
+    rate = build(config, DATA).optimizer._learning_rate
     steps = 4 * 10
     values = [float(rate(k)) for k in range(steps + 1)]
     assert values[0] == 0.0
@@ -220,7 +221,7 @@ def test_warmup_and_cosine_decay_reach_their_ends():
 
 def test_decay_leaves_scales_and_thresholds_alone():
     config = dataclasses.replace(FAST, weight_decay=0.1)
-    model = training.build(config, DATA)
+    model = build(config, DATA)
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
     kernels = [v for v in model.trainable_variables if "kernel" in v.path]

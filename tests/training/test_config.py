@@ -6,7 +6,7 @@ import json
 import pytest
 
 from keras_ssp import penalties
-from keras_ssp.config import TrainConfig, read_config
+from keras_ssp.training.config import TrainConfig, read_config
 
 
 @pytest.mark.parametrize(

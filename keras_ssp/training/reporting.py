@@ -11,7 +11,7 @@ import keras
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets import load
 from keras_ssp.energy import EnergyReport, energy_report, hardware
-from keras_ssp.training import EVALUATION_BATCH
+from keras_ssp.training.run import EVALUATION_BATCH
 
 
 def report_on(
