@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from keras_ssp.study import Study
+from keras_ssp.studies.grid import Study
 from keras_ssp.training.config import read_config
 
 BLOCKED = """

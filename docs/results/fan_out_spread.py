@@ -22,10 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 from keras import layers
 
-from keras_ssp import comparison, models
-from keras_ssp.compare import compare
+from keras_ssp import models
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from keras_ssp.study import Study
+from keras_ssp.studies import report as comparison
+from keras_ssp.studies.grid import Study
+from keras_ssp.studies.runner import compare
 from keras_ssp.training import TrainConfig
 
 STEM = 16

@@ -50,9 +50,9 @@ def add(commands: Any) -> None:
 
 
 def _compare(arguments: Any) -> None:
-    from keras_ssp import comparison
-    from keras_ssp.compare import RESULTS, compare, read_rows
-    from keras_ssp.study import Study
+    from keras_ssp.studies import report as comparison
+    from keras_ssp.studies.grid import Study
+    from keras_ssp.studies.runner import RESULTS, compare, read_rows
 
     study = Study.from_dict(read_config(arguments.study))
     if arguments.tables_only:

@@ -32,6 +32,6 @@ def add(commands: Any) -> None:
 
 
 def _demo(arguments: Any) -> None:
-    from keras_ssp import demo
+    from keras_ssp.studies import demo
 
     demo.run(arguments.out, seeds=arguments.seeds)

@@ -14,11 +14,11 @@ from keras_ssp import figures, penalties
 from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.energy.render import format_energy
-from keras_ssp.equal_accuracy import Ratio, Saving
 from keras_ssp.graph import timeline
 from keras_ssp.penalties.binding import penalize
-from keras_ssp.standings import ENERGY, Cell, cells, ratios, savings
-from keras_ssp.study import Row, is_baseline
+from keras_ssp.studies.equal_accuracy import Ratio, Saving
+from keras_ssp.studies.grid import Row, is_baseline
+from keras_ssp.studies.series import ENERGY, Cell, cells, ratios, savings
 from keras_ssp.training import EVALUATION_BATCH
 from keras_ssp.training.config import TrainConfig, read_config
 from keras_ssp.training.folder import write_json

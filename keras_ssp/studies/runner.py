@@ -27,7 +27,7 @@ from rich.progress import (
 from keras_ssp._checks import positive_int
 from keras_ssp.conversion import convert
 from keras_ssp.datasets import ImageData, load
-from keras_ssp.study import Row, Study, Task
+from keras_ssp.studies.grid import Row, Study, Task
 from keras_ssp.training import Evaluation, Run, evaluate, train
 from keras_ssp.training.folder import write_json
 

@@ -17,7 +17,7 @@ from keras_ssp import figures
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets import load
 from keras_ssp.energy.render import format_count, format_energy
-from keras_ssp.over_seeds import OverSeeds
+from keras_ssp.studies.over_seeds import OverSeeds
 from keras_ssp.training import Run, train
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.folder import write_json

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_ssp.equal_accuracy import (
+from keras_ssp.studies.equal_accuracy import (
     Crossing,
     Saving,
     crossing,

@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from keras_ssp import __version__, cli, demo
+from keras_ssp import __version__, cli
 from keras_ssp.cli.flags import config_values
 from keras_ssp.cli.train import run_name
 from keras_ssp.energy import EnergyReport
+from keras_ssp.studies import demo
 from keras_ssp.training.config import TrainConfig
 
 pytest.importorskip("matplotlib")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_ssp._checks import real
-from keras_ssp.equal_accuracy import Point, Ratio, Saving, ratio, saving
-from keras_ssp.over_seeds import OverSeeds
-from keras_ssp.study import CONVERTED, Row, is_baseline
+from keras_ssp.studies.equal_accuracy import Point, Ratio, Saving, ratio, saving
+from keras_ssp.studies.grid import CONVERTED, Row, is_baseline
+from keras_ssp.studies.over_seeds import OverSeeds
 
 ENERGY = "synaptic_energy_pj"
 

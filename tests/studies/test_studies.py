@@ -6,10 +6,11 @@ import json
 import keras
 import pytest
 
-from keras_ssp import SynapticPenalty, comparison, penalize
-from keras_ssp.compare import COLUMNS, RESULTS, append_rows, compare, read_rows
-from keras_ssp.standings import ratios, savings
-from keras_ssp.study import Study
+from keras_ssp import SynapticPenalty, penalize
+from keras_ssp.studies import report as comparison
+from keras_ssp.studies.grid import Study
+from keras_ssp.studies.runner import COLUMNS, RESULTS, append_rows, compare, read_rows
+from keras_ssp.studies.series import ratios, savings
 from keras_ssp.training.config import TrainConfig
 from tests.helpers import images, small_snn
 
