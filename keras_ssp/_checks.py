@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -43,9 +45,21 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}."
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
         )
     return str(value)
+
+
+def did_you_mean(value: Any, choices: Iterable[str]) -> str:
+    """A sentence that proposes the choice closest to a typing error, or nothing.
+
+    Example:
+
+    >>> did_you_mean("learning_rat", ["learning_rate", "seed"])
+    " Did you mean 'learning_rate'?"
+    """
+    found = difflib.get_close_matches(str(value), list(choices), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def _rule(low: float, high: float, above: float) -> str:
