@@ -25,6 +25,8 @@ class Registry(Generic[T]):
     Args:
         argument: The argument that such a name is given in, for error messages.
         also: What that argument may be besides a name, for error messages.
+        key: The argument of the function that registers which takes the name.
+        same: Whether an entry is another one defined again.
 
     Example:
 
@@ -36,18 +38,28 @@ class Registry(Generic[T]):
     ValueError: `colour` must be one of 'red'. Received: colour='rad'. Did you mean...
     """
 
-    def __init__(self, argument: str, *, also: str = "") -> None:
+    def __init__(
+        self,
+        argument: str,
+        *,
+        also: str = "",
+        key: str = "name",
+        same: Callable[[T, T], bool] | None = None,
+    ) -> None:
         self.argument = argument
+        self.version = 0  # rises with every entry: what was derived is then outdated
         self._also = f", {also}" if also else ""
+        self._key = key
+        self._same = same or defined_again
         self._entries: dict[Hashable, T] = {}
 
     @overload
     def register(
-        self, name: Hashable, *aliases: Hashable, overwrite: bool = ...
+        self, name: Hashable, /, *aliases: str, overwrite: bool = ...
     ) -> Callable[[T], T]: ...
 
     @overload
-    def register(self, name: Hashable, value: T, *, overwrite: bool = ...) -> T: ...
+    def register(self, name: Hashable, value: T, /, *, overwrite: bool = ...) -> T: ...
 
     def register(
         self, name: Hashable, *rest: Any, overwrite: bool = False
@@ -84,15 +96,18 @@ class Registry(Generic[T]):
             _check_name(name)
             self._check_free(name, value, overwrite)
         self._entries.update(dict.fromkeys(names, value))
+        self.version += 1
         return value
 
     def _check_free(self, name: Hashable, value: T | None, overwrite: bool) -> None:
         held = self._entries.get(name)
-        if held is None or overwrite or _defined_again(held, value):
+        if held is None or overwrite:
+            return
+        if value is not None and self._same(held, value):
             return
         raise ValueError(
-            f"`name` must be free: {_shown(name)} is {_described(held)}; pass "
-            f"`overwrite=True` to replace it. Received: name={_shown(name)}."
+            f"`{self._key}` must be free: {_shown(name)} is {_described(held)}; pass "
+            f"`overwrite=True` to replace it. Received: {self._key}={_shown(name)}."
         )
 
     def get(self, name: str) -> T:
@@ -114,7 +129,7 @@ class Registry(Generic[T]):
         """What an error says of a value that names no entry."""
         return (
             f"`{self.argument}` must be one of "
-            f"{', '.join(map(_shown, self._entries))}{self._also}. Received: "
+            f"{', '.join(sorted(map(_shown, self._entries)))}{self._also}. Received: "
             f"{self.argument}={value!r}.{did_you_mean(value, self.names())}"
         )
 
@@ -146,10 +161,13 @@ def _check_name(name: Hashable) -> None:
         )
 
 
-def _defined_again(held: Any, value: Any) -> bool:
+def defined_again(held: Any, value: Any) -> bool:
+    """Whether two classes or functions have one module and one name."""
     name = getattr(value, "__qualname__", None)
-    same = name is not None and name == getattr(held, "__qualname__", None)
-    return same and _module(held) == _module(value) and "<lambda>" not in name
+    if name is None or "<lambda>" in name:
+        return False
+    same = name == getattr(held, "__qualname__", None)
+    return same and _module(held) == _module(value)
 
 
 def _module(thing: Any) -> str:

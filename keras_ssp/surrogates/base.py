@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar, Union
 
 import keras
 from keras import ops
 
-_REGISTRY: dict[str, type[Surrogate]] = {}
+from keras_ssp._registry import Registry
+from keras_ssp.types import Config, Tensor
+
+#: A name, a serialized config, a class (with its defaults), or the surrogate itself.
+SurrogateLike: TypeAlias = Union[str, Config, "Surrogate", "type[Surrogate]"]
+
+_SURROGATES: Registry[type[Surrogate]] = Registry(
+    "surrogate", also="a Surrogate (instance or class) or its serialized config"
+)
 _Class = TypeVar("_Class", bound="type[Surrogate]")
 
 
@@ -40,30 +48,30 @@ class Surrogate(ABC):
     """
 
     @abstractmethod
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         """Returns the surrogate derivative at `x`: same shape, same dtype, finite."""
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Tensor) -> Tensor:
         x = ops.convert_to_tensor(x)
         dtype = keras.backend.standardize_dtype(x.dtype)
         if not keras.backend.is_float_dtype(dtype):
             raise ValueError(f"`x` must be floating-point. Received: x.dtype={dtype}.")
 
-        def spike(x: Any) -> tuple[Any, Callable[..., Any]]:
+        def spike(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
             # torch passes the inputs and `upstream=`, the others only the upstream.
-            def grad(*args: Any, upstream: Any = None) -> Any:
+            def grad(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
                 return (args[0] if upstream is None else upstream) * self.derivative(x)
 
             return ops.cast(x >= 0, dtype), grad
 
         return ops.custom_gradient(spike)(x)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the arguments that build an equal surrogate."""
         return {k: v for k, v in vars(self).items() if not k.startswith("_")}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Surrogate:
+    def from_config(cls, config: Config) -> Surrogate:
         """Builds a surrogate from what `get_config` returned."""
         return cls(**config)
 
@@ -81,17 +89,18 @@ class Surrogate(ABC):
 
 
 def register(
-    name: str, *aliases: str, package: str = "custom"
+    name: str, *aliases: str, package: str = "custom", overwrite: bool = False
 ) -> Callable[[_Class], _Class]:
     """Class decorator: makes a surrogate known to `get` and to model saving.
 
     Args:
-        name: Name for `get`; snake case by custom.
-        aliases: Further names of the same class.
+        name: Name for `get`, a string without spaces; snake case by custom.
+        *aliases: Further names of the same class.
         package: Prefix of the class name in saved models.
+        overwrite: Whether it may replace another surrogate of that name.
 
     Raises:
-        ValueError: If the class is no `Surrogate` or a name belongs to another.
+        ValueError: If the class is no `Surrogate` or a name is taken.
 
     Example:
 
@@ -107,18 +116,7 @@ def register(
     def decorate(cls: _Class) -> _Class:
         if not (isinstance(cls, type) and issubclass(cls, Surrogate)):
             raise ValueError(f"`cls` must subclass Surrogate. Received: cls={cls!r}.")
-        for key in (name, *aliases):
-            # The same class again is a notebook cell that was run twice.
-            held = _REGISTRY.get(key, cls)
-            if (held.__module__, held.__qualname__) != (
-                cls.__module__,
-                cls.__qualname__,
-            ):
-                raise ValueError(
-                    f"`name` must be free: {key!r} is {held.__qualname__}. "
-                    f"Received: name={key!r} for {cls.__qualname__}."
-                )
-        _REGISTRY.update(dict.fromkeys((name, *aliases), cls))
+        _SURROGATES.add((name, *aliases), cls, overwrite=overwrite)
         keras.saving.register_keras_serializable(package=package)(cls)
         return cls
 
@@ -127,10 +125,10 @@ def register(
 
 def names() -> tuple[str, ...]:
     """Returns every name that `get` knows, aliases too, sorted."""
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted(_SURROGATES.names()))
 
 
-def get(identifier: str | dict[str, Any] | Surrogate | type[Surrogate]) -> Surrogate:
+def get(identifier: SurrogateLike) -> Surrogate:
     """Returns the surrogate that `identifier` names.
 
     Args:
@@ -147,28 +145,24 @@ def get(identifier: str | dict[str, Any] | Surrogate | type[Surrogate]) -> Surro
     >>> get("triangle")
     Triangle(width=1.0)
     """
-    found: Any = identifier
+    found: object = identifier
     if isinstance(identifier, str):
-        found = _REGISTRY.get(identifier)
+        found = _SURROGATES.get(identifier)
     elif isinstance(identifier, dict):
         found = keras.saving.deserialize_keras_object(identifier)
     if isinstance(found, type) and issubclass(found, Surrogate):
         found = found()
     if not isinstance(found, Surrogate):
-        raise ValueError(
-            f"`surrogate` must be one of {', '.join(map(repr, names()))}, a Surrogate "
-            "(instance or class) or its serialized config. "
-            f"Received: surrogate={identifier!r}."
-        )
+        raise ValueError(_SURROGATES.unknown(identifier))
     return found
 
 
-def serialize(surrogate: Surrogate) -> dict[str, Any]:
+def serialize(surrogate: Surrogate) -> Config:
     """Returns `surrogate` as a JSON-ready dict, which `get` takes back."""
-    config: dict[str, Any] = keras.saving.serialize_keras_object(surrogate)
+    config: Config = keras.saving.serialize_keras_object(surrogate)
     return config
 
 
-def deserialize(config: dict[str, Any]) -> Surrogate:
+def deserialize(config: Config) -> Surrogate:
     """Returns the surrogate that `serialize` turned into `config`."""
     return get(config)

@@ -1,19 +1,21 @@
 """Spike functions: a step forward, a surrogate derivative backward.
 
 Every surrogate maps `x = v - threshold` to a spike, exactly 0 or 1, with
-`H(0) = 1`. Going backward, the derivative of the step, which is zero almost
+`H(0) = 1`. In the backward pass, the derivative of the step, which is zero almost
 everywhere, is replaced by `derivative(x)`. The first line of every class gives it;
 the arguments are positive finite numbers, widths in units of the potential and
 slopes in inverse units. Where a class says nothing else, its defaults are ours.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any
 
 from keras import ops
 
 from keras_ssp._checks import real
 from keras_ssp.surrogates.base import Surrogate, register
+from keras_ssp.types import Tensor
 
 
 def _positive(name: str, value: float) -> float:
@@ -24,12 +26,12 @@ def _positive(name: str, value: float) -> float:
 # formula below is written so that inf then gives 0: no inf - inf, no 0 * inf.
 
 
-def _logistic(x: Any, slope: float) -> Any:
+def _logistic(x: Tensor, slope: float) -> Tensor:
     e = ops.exp(-slope * ops.abs(x))
     return slope * e / ops.square(1.0 + e)
 
 
-def _normal(x: Any, width: float) -> Any:
+def _normal(x: Tensor, width: float) -> Tensor:
     peak = 1.0 / (math.sqrt(2.0 * math.pi) * width)
     return peak * ops.exp(-0.5 * ops.square(x / width))
 
@@ -47,7 +49,7 @@ class Triangle(Surrogate):
     def __init__(self, width: float = 1.0) -> None:
         self.width = _positive("width", width)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return ops.maximum(1.0 - ops.abs(x) / self.width, 0.0) / self.width
 
 
@@ -64,7 +66,7 @@ class Rectangle(Surrogate):
     def __init__(self, width: float = 1.0) -> None:
         self.width = _positive("width", width)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return ops.cast(ops.abs(x) < self.width / 2.0, x.dtype) / self.width
 
 
@@ -81,7 +83,7 @@ class Sigmoid(Surrogate):
     def __init__(self, slope: float = 4.0) -> None:
         self.slope = _positive("slope", slope)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return _logistic(x, self.slope)
 
 
@@ -98,7 +100,7 @@ class FastSigmoid(Surrogate):
     def __init__(self, slope: float = 10.0) -> None:
         self.slope = _positive("slope", slope)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return ops.square(1.0 / (1.0 + self.slope * ops.abs(x)))
 
 
@@ -115,7 +117,7 @@ class ArcTan(Surrogate):
     def __init__(self, slope: float = 2.0) -> None:
         self.slope = _positive("slope", slope)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         scaled = (math.pi / 2.0 * self.slope) * x
         return (self.slope / 2.0) / (1.0 + ops.square(scaled))
 
@@ -135,7 +137,7 @@ class PiecewiseExponential(Surrogate):
         self.slope = _positive("slope", slope)
         self.height = _positive("height", height)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return self.height * ops.exp(-self.slope * ops.abs(x))
 
 
@@ -152,7 +154,7 @@ class Gaussian(Surrogate):
     def __init__(self, width: float = 0.5) -> None:
         self.width = _positive("width", width)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return _normal(x, self.width)
 
 
@@ -179,7 +181,7 @@ class MultiGaussian(Surrogate):
         self.height = _positive("height", height)
         self.scale = _positive("scale", scale)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         wide = self.scale * self.width
         sides = _normal(x - self.width, wide) + _normal(x + self.width, wide)
         return (1.0 + self.height) * _normal(x, self.width) - self.height * sides
@@ -192,7 +194,7 @@ class StraightThrough(Surrogate):
     Reference: Bengio et al., arXiv:1308.3432, 2013.
     """
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         return ops.ones_like(x)
 
 
@@ -218,7 +220,7 @@ class S2NN(Surrogate):
         self.slope = _positive("slope", slope)
         self.height = _positive("height", height)
 
-    def derivative(self, x: Any) -> Any:
+    def derivative(self, x: Tensor) -> Tensor:
         # |x| keeps the branch that is not taken away from a division by zero.
         tail = self.height / (1.0 + ops.abs(x))
         return ops.where(x < 0, _logistic(x, self.slope), tail)
