@@ -18,7 +18,7 @@ import pytest
 import keras_ssp
 from keras_ssp import models
 from keras_ssp.energy import hardware
-from keras_ssp.surrogates import base as _surrogate_base
+from keras_ssp.surrogates import base
 from keras_ssp.synapses import registry
 
 ROOT = Path(__file__).parents[1]
@@ -51,8 +51,8 @@ def _contained(tmp_path, monkeypatch):
         (hardware, "_MODELS"),
         (hardware, "_KINDS"),
         (models, "_NETWORKS"),
-        (registry, "_rules"),
-        (_surrogate_base, "_REGISTRY"),
+        (registry.RULES, "_entries"),
+        (base._SURROGATES, "_entries"),
     ):
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_ssp.energy.formulas import LayerCounts
 from keras_ssp.energy.rows import LayerReport
-from keras_ssp.synapses.analysis import Site, Weighted
+from keras_ssp.synapses.sites import Site, Weighted
 from keras_ssp.synapses.taps import per_sample, uniform
 
 

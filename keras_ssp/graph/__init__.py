@@ -1,33 +1,14 @@
 """Reads a Keras model: its calls, its time steps, and how to build another from it."""
 
-from keras_ssp.graph.keras_private import (
-    Call,
-    Edge,
-    Graph,
-    call_store,
-    forget_compiled,
-    functional,
-    has_history,
-    inner_layers,
-    is_graph_model,
-    losses_context,
-    outermost_call,
-    trace,
-    trace_to,
-)
-
-__all__ = [
-    "Call",
-    "Edge",
-    "Graph",
-    "call_store",
-    "forget_compiled",
-    "functional",
-    "has_history",
-    "inner_layers",
-    "is_graph_model",
-    "losses_context",
-    "outermost_call",
-    "trace",
-    "trace_to",
-]
+from keras_ssp.graph.call_state import CallState as CallState
+from keras_ssp.graph.call_state import call_state as call_state
+from keras_ssp.graph.calls import Call as Call
+from keras_ssp.graph.calls import Edge as Edge
+from keras_ssp.graph.calls import Graph as Graph
+from keras_ssp.graph.calls import trace as trace
+from keras_ssp.graph.calls import trace_to as trace_to
+from keras_ssp.graph.keras_private import forget_compiled as forget_compiled
+from keras_ssp.graph.keras_private import functional as functional
+from keras_ssp.graph.keras_private import has_history as has_history
+from keras_ssp.graph.keras_private import inner_layers as inner_layers
+from keras_ssp.graph.keras_private import is_graph_model as is_graph_model

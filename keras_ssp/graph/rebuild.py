@@ -12,8 +12,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_ssp.graph import keras_private as graph_lib
-from keras_ssp.graph.keras_private import Call, Edge, Graph
+from keras_ssp.graph.calls import Call, Edge, Graph, trace
 
 Visit = Callable[[Call, list[Any]], Sequence[Any]]
 
@@ -70,7 +69,7 @@ def rebuild(
     make_visit: Callable[[Graph, Names], Visit],
 ) -> keras.Model:
     """The model that `make_visit(graph, names)` makes of the calls of `model`."""
-    graph, names = graph_lib.trace(model), Names()
+    graph, names = trace(model), Names()
     inputs = new_inputs(model, names)
     outputs = run_through(graph, inputs, make_visit(graph, names))
     return packed_model(model, inputs, outputs, name)

@@ -12,42 +12,47 @@ the encoding layer. Layers with a `time_role` learn it here:
 from __future__ import annotations
 
 import weakref
-from typing import Any
 
-from keras_ssp.graph import keras_private as graph_lib
-from keras_ssp.graph.keras_private import Call, Edge, Graph
+import keras
 
-_checked: weakref.WeakSet[Any] = weakref.WeakSet()
+from keras_ssp.graph import keras_private
+from keras_ssp.graph.call_state import CallState
+from keras_ssp.graph.calls import Call, Edge, Graph, trace, trace_to
+from keras_ssp.types import Operation, Tensor
+
+# Models whose timeline was found right, so that it is not checked at every call. No
+# result depends on it, so threads may share it.
+_checked: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
-def role(layer: Any) -> str | None:
+def role(layer: Operation) -> str | None:
     """The layer's part in the timeline, `None` for ordinary layers."""
     return getattr(layer, "time_role", None)
 
 
-def spiking_layers(model: Any) -> list[Any]:
+def spiking_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """All spiking layers inside `model`, in the order in which they were made."""
-    layers = [model, *graph_lib.inner_layers(model)]
+    layers = [model, *keras_private.inner_layers(model)]
     return [layer for layer in layers if role(layer) == "spiking"]
 
 
-def steps_above(tensor: Any) -> int | None:
-    """T of a symbolic tensor, `None` where no encoding layer stands above it.
+def steps_above(tensor: Tensor) -> int | None:
+    """T of a symbolic tensor, `None` where no encoding layer is above it.
 
     Raises:
         ValueError: If the layers above disagree on T.
     """
-    graph = graph_lib.trace_to(tensor)
+    graph = trace_to(tensor)
     return time_states(graph)[graph.outputs[0]]
 
 
-def check_model(model: Any) -> dict[Edge, int | None]:
+def check_model(model: keras.Model) -> dict[Edge, int | None]:
     """Checks the whole timeline of a Sequential or Functional model.
 
     Raises:
         ValueError: If layers disagree on T, or an output is still folded.
     """
-    return check_graph(graph_lib.trace(model))
+    return check_graph(trace(model))
 
 
 def check_graph(graph: Graph) -> dict[Edge, int | None]:
@@ -91,48 +96,34 @@ def time_states(graph: Graph) -> dict[Edge, int | None]:
     return states
 
 
-def on_call(layer: Any) -> None:
+def on_call(layer: keras.layers.Layer, call: CallState) -> None:
     """Checks, when a layer runs, what could not be checked when it was built.
 
     The first run of a functional model checks its whole timeline. Where the
     outermost call is of a subclassed model, the T that its encoding layer states
     travels with the call.
     """
-    store = graph_lib.call_store()
-    if store.get("timeline checked"):
+    if call.timeline_checked:
         return
-    root = graph_lib.outermost_call()
-    if graph_lib.is_graph_model(root):
-        inner = graph_lib.functional(root)  # a new one where a layer was popped
+    root = keras_private.outermost_call()
+    inner = keras_private.functional(root)  # a new one where a layer was popped
+    if inner is not None:
         if inner not in _checked:
             check_model(root)
             _checked.add(inner)
-        store["timeline checked"] = True
+        call.timeline_checked = True
         return
-    current = store.get("time steps")
+    current = call.time_steps
     if role(layer) == "encoding":
-        store["time steps"] = layer.time_steps
+        call.time_steps = layer.time_steps
         return
     if current is not None and current > 1:
         _check_in_subclass(layer, current)
     if role(layer) == "readout":
-        store["time steps"] = None
+        call.time_steps = None
 
 
-def skip_checks() -> None:
-    """Leaves out `on_call`'s checks for the call under way: they were made before."""
-    graph_lib.call_store()["timeline checked"] = True
-
-
-def call_index(layer: Any) -> int:
-    """How often `layer` already ran within the outermost call under way."""
-    counts = graph_lib.call_store().setdefault("calls", {})
-    index: int = counts.get(id(layer), 0)
-    counts[id(layer)] = index + 1
-    return index
-
-
-def _check_in_subclass(layer: Any, current: int) -> None:
+def _check_in_subclass(layer: keras.layers.Layer, current: int) -> None:
     explicit = layer.time_steps
     if explicit is None and not layer.learned_from_encoding:
         raise ValueError(

@@ -1,44 +1,44 @@
-"""The LIF time loop, one file per Keras backend; nothing else is backend-specific."""
+"""The time loop over any neuron's `Dynamics`, one file per Keras backend.
+
+Nothing else in the package is specific to a backend.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
 
 import keras
 
-from keras_ssp.kernels.equations import LoopSpec
+from keras_ssp.kernels.dynamics import Dynamics as Dynamics
+from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
+from keras_ssp.types import Tensor
 
-__all__ = ["LoopSpec", "lif_loop"]
+_BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, Any]:
-    """Runs leaky integrate-and-fire neurons over time.
+def run_loop(
+    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+) -> tuple[Tensor, ...]:
+    """Runs neurons over time.
 
-    Potentials are recomputed in the backward pass, never stored by the forward
-    pass. Inside, everything is float32 (float64 for float64 input); spikes and
-    potentials come back in the dtype of `x`.
+    States are recomputed in the backward pass, never stored by the forward pass.
+    Inside, everything is float32 (float64 for float64 input); spikes and states come
+    back in the dtype of `x`.
 
     Args:
         x: Input current, `(batch, time, neurons)`.
-        beta: Scalar float32 tensor, the leak factor.
-        threshold: Scalar float32 tensor, the firing threshold.
+        parameters: Float32 tensors in the order of `spec.dynamics.parameters`, each a
+            scalar or `(neurons,)`.
         spec: The static part of the loop.
 
     Returns:
-        Spikes and potentials after reset, both `(batch, time, neurons)`; the
-        potentials are `None` unless `spec.return_potential`.
+        Spikes, and each recorded state after its step, all `(batch, time, neurons)`.
     """
     backend = keras.backend.backend()
-    if backend == "tensorflow":
-        from keras_ssp.kernels import tensorflow as kernel
-    elif backend == "jax":
-        from keras_ssp.kernels import jax as kernel  # type: ignore[no-redef]
-    elif backend == "torch":
-        from keras_ssp.kernels import torch as kernel  # type: ignore[no-redef]
-    else:
+    if backend not in _BACKENDS:
         raise NotImplementedError(
             "The Keras backend must be 'tensorflow', 'jax' or 'torch'. "
             f"Received: backend={backend!r}."
         )
-    outputs = kernel.lif_loop(x, beta, threshold, spec)
-    return (outputs[0], outputs[1] if spec.return_potential else None)
+    kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
+    return tuple(kernel.run_loop(x, parameters, spec))

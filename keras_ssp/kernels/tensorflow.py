@@ -1,57 +1,63 @@
-"""The LIF loop on TensorFlow: XLA-compiled around the loop alone."""
+"""The time loop on TensorFlow: XLA-compiled around the loop alone."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextvars import ContextVar
 
 import tensorflow as tf
 
-from keras_ssp.kernels.equations import (
-    LoopSpec,
-    backward_step,
+from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
+from keras_ssp.kernels.loop import (
+    States,
     backward_unrolled,
-    forward_step,
     forward_unrolled,
-    loop_dtype,
-    total,
+    initial_state,
+    step_back,
+    totals,
+    zero_sums,
 )
+from keras_ssp.types import DType, Shape, Tensor
 
-_compile = True
+Loop = Callable[..., tuple[Tensor, ...]]
+
+_compile: ContextVar[bool] = ContextVar("keras_ssp_compile_loops", default=True)
 
 
 @contextlib.contextmanager
 def uncompiled_loops() -> Iterator[None]:
     """Traces loops without XLA: for exported graphs, whose server may lack it."""
-    global _compile
-    before, _compile = _compile, False
+    token = _compile.set(False)
     try:
         yield
     finally:
-        _compile = before
+        _compile.reset(token)
 
 
-def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ...]:
-    """See `keras_ssp.kernels.lif_loop`."""
-    forward, backward = _compiled(spec) if _compile else _plain(spec)
+def run_loop(
+    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+) -> tuple[Tensor, ...]:
+    """See `keras_ssp.kernels.run_loop`."""
+    forward, backward = _compiled(spec) if _compile.get() else _plain(spec)
 
     # Tensors, not variables: a custom gradient may not capture a variable.
     @tf.custom_gradient
-    def run(x: Any, beta: Any, threshold: Any) -> tuple[Any, Callable[..., Any]]:
-        def grad(*upstream: Any) -> Any:
-            return backward(x, beta, threshold, *upstream)
+    def run(x: Tensor, *parameters: Tensor) -> tuple[tuple[Tensor, ...], Loop]:
+        def grad(*upstream: Tensor) -> tuple[Tensor, ...]:
+            return backward(x, parameters, upstream)
 
         # Without stop_gradient an outer tape would also differentiate `forward`
-        # itself, and keep every potential for it.
-        return forward(*map(tf.stop_gradient, (x, beta, threshold))), grad
+        # itself, and keep every state for it.
+        fixed = tuple(map(tf.stop_gradient, parameters))
+        return forward(tf.stop_gradient(x), fixed), grad
 
-    return tuple(run(x, tf.convert_to_tensor(beta), tf.convert_to_tensor(threshold)))
+    return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
 
 
 @functools.lru_cache(maxsize=256)
-def _plain(spec: LoopSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _plain(spec: LoopSpec) -> tuple[Loop, Loop]:
     if spec.unrolled:
         return functools.partial(_forward, spec), functools.partial(_backward, spec)
     return (
@@ -61,7 +67,7 @@ def _plain(spec: LoopSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(spec: LoopSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
     forward, backward = _plain(spec)
     return (
         tf.function(forward, jit_compile=True, autograph=False),
@@ -69,111 +75,138 @@ def _compiled(spec: LoopSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
     )
 
 
-def _forward(spec: LoopSpec, x: Any, beta: Any, threshold: Any) -> tuple[Any, ...]:
-    # unstack, not x[:, t]: the gradient of a slice is a full-size tensor per step.
-    xs = tf.unstack(_wide(x), spec.time_steps, axis=1)
-    _, ss, us = forward_unrolled(xs, *_parameters(x, beta, threshold), spec)
-    outputs = (ss, us) if spec.return_potential else (ss,)
-    return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in outputs)
+def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+    spikes, states = forward_unrolled(_steps(spec, x), _wide_all(x, parameters), spec)
+    recorded = [[state[k] for state in states] for k in spec.record]
+    return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in (spikes, *recorded))
 
 
 def _backward(
-    spec: LoopSpec, x: Any, beta: Any, threshold: Any, ds: Any, du: Any = None
-) -> tuple[Any, Any, Any]:
-    steps = spec.time_steps
-    dxs, dbeta, dthreshold = backward_unrolled(
-        tf.unstack(_wide(x), steps, axis=1),
-        tf.unstack(_wide(ds), steps, axis=1),
-        None if du is None else tf.unstack(_wide(du), steps, axis=1),
-        *_parameters(x, beta, threshold),
+    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+) -> tuple[Tensor, ...]:
+    dxs, d_parameters = backward_unrolled(
+        _steps(spec, x),
+        _wide_all(x, parameters),
+        [_steps(spec, gradient) for gradient in upstream],
         spec,
     )
     dx = tf.cast(tf.stack(dxs, axis=1), x.dtype)
-    return dx, tf.cast(dbeta, beta.dtype), tf.cast(dthreshold, threshold.dtype)
+    return dx, *_narrow_all(d_parameters, parameters)
 
 
-def _forward_while(
-    spec: LoopSpec, x: Any, beta: Any, threshold: Any
-) -> tuple[Any, ...]:
-    _, s, u = _potentials(spec, x, *_parameters(x, beta, threshold))
-    outputs = (s, u) if spec.return_potential else (s,)
+def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+    parameters = _wide_all(x, parameters)
+    xs = _time_first(_wide(x))
+
+    def step(t: Tensor, state: States) -> tuple[States, States]:
+        s, state = spec.dynamics.forward(state, tf.gather(xs, t), parameters)
+        return state, (s, *(state[k] for k in spec.record))
+
+    _, outputs = _loop(spec, step, initial_state(xs[0], spec), 1 + len(spec.record), xs)
     return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs)
 
 
-def _potentials(
-    spec: LoopSpec, x: Any, beta: Any, threshold: Any
-) -> tuple[Any, Any, Any]:
-    """`v`, `s`, `u` of every step, time first."""
-    xs = _time_first(_wide(x))
-    first = tf.fill(tf.shape(xs)[1:], tf.constant(spec.initial_potential, xs.dtype))
-    arrays = tuple(_array(spec, xs.dtype, xs.shape[1:]) for _ in range(3))
-
-    def body(t: Any, u: Any, va: Any, sa: Any, ua: Any) -> tuple[Any, ...]:
-        v, s, u = forward_step(u, tf.gather(xs, t), beta, threshold, spec)
-        return t + 1, u, va.write(t, v), sa.write(t, s), ua.write(t, u)
-
-    out = _while(spec, body, (first, *arrays))
-    return out[2].stack(), out[3].stack(), out[4].stack()
-
-
 def _backward_while(
-    spec: LoopSpec, x: Any, beta: Any, threshold: Any, ds: Any, du: Any = None
-) -> tuple[Any, Any, Any]:
-    b, th = _parameters(x, beta, threshold)
-    v, _, u = _potentials(spec, x, b, th)
-    first = tf.fill(tf.shape(v)[1:], tf.constant(spec.initial_potential, v.dtype))
-    u = tf.concat([first[None], u[:-1]], axis=0)
-    dss = _time_first(_wide(ds))
-    dus = None if du is None else _time_first(_wide(du))
-    last = spec.time_steps - 1
-    zeros = tf.zeros_like(first)
+    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+) -> tuple[Tensor, ...]:
+    wide = _wide_all(x, parameters)
+    xs = _time_first(_wide(x))
+    gradients = [_time_first(_wide(gradient)) for gradient in upstream]
+    initial = initial_state(xs[0], spec)
 
-    def body(k: Any, du: Any, db: Any, dth: Any, dxa: Any) -> tuple[Any, ...]:
-        t = last - k
-        if dus is not None:
-            du = du + tf.gather(dus, t)
-        dx, du, beta_term, threshold_term = backward_step(
-            tf.gather(v, t), tf.gather(u, t), tf.gather(dss, t), du, b, th, spec
+    def keep(t: Tensor, state: States) -> tuple[States, States]:
+        _, after = spec.dynamics.forward(state, tf.gather(xs, t), wide)
+        return after, state
+
+    _, before = _loop(spec, keep, initial, len(initial), xs)
+    kept = len(initial)
+
+    def back(k: Tensor, carry: States) -> tuple[States, States]:
+        t = spec.time_steps - 1 - k
+        ds, *d_recorded = (tf.gather(gradient, t) for gradient in gradients)
+        dx, d_state, sums = step_back(
+            tuple(tf.gather(state, t) for state in before),
+            tf.gather(xs, t),
+            wide,
+            ds,
+            d_recorded,
+            carry[:kept],
+            carry[kept:],
+            spec,
         )
-        db = db + beta_term if spec.learn_beta else db
-        dth = dth + threshold_term if spec.learn_threshold else dth
-        return k + 1, du, db, dth, dxa.write(t, dx)
+        return (*d_state, *sums), (dx,)
 
-    array = _array(spec, v.dtype, v.shape[1:])
-    _, _, db, dth, dxa = _while(spec, body, (zeros, zeros, zeros, array))
-    return (
-        tf.cast(_time_second(dxa.stack()), x.dtype),
-        tf.cast(total(db, spec.learn_beta), beta.dtype),
-        tf.cast(total(dth, spec.learn_threshold), threshold.dtype),
-    )
+    carry = (*(tf.zeros_like(xs[0]),) * kept, *zero_sums(xs[0], wide))
+    carry, (dx,) = _loop(spec, back, carry, 1, xs, backward=True)
+    d_parameters = totals(carry[kept:], wide, spec)
+    dx = tf.cast(_time_second(dx), x.dtype)
+    return dx, *_narrow_all(d_parameters, parameters)
 
 
-def _while(spec: LoopSpec, body: Callable[..., Any], state: tuple[Any, ...]) -> Any:
-    # XLA needs the trip count to be known.
-    steps = spec.time_steps
-    return tf.while_loop(
-        lambda t, *_: t < steps,
+def _loop(
+    spec: LoopSpec,
+    step: Callable[[Tensor, States], tuple[States, States]],
+    carry: States,
+    outputs: int,
+    like: Tensor,
+    *,
+    backward: bool = False,
+) -> tuple[States, States]:
+    """`carry, written = step(k, carry)` for k = 0 ... T - 1, and all that was written.
+
+    Args:
+        spec: The loop.
+        step: One step; it returns the new carry and what is written in it.
+        carry: What is handed from step to step.
+        outputs: How many tensors each step writes.
+        like: `(time, batch, neurons)`, of the shape and dtype of what is written.
+        backward: Whether step k writes at T - 1 - k.
+    """
+    steps, n = spec.time_steps, len(carry)
+    arrays = tuple(_array(steps, like.dtype, like.shape[1:]) for _ in range(outputs))
+
+    def body(k: Tensor, *loop: Tensor) -> tuple[Tensor, ...]:
+        new, written = step(k, loop[:n])
+        t = steps - 1 - k if backward else k
+        filled = (a.write(t, w) for a, w in zip(loop[n:], written, strict=True))
+        return k + 1, *new, *filled
+
+    found = tf.while_loop(
+        lambda k, *_: k < steps,
         body,
-        (tf.constant(0), *state),
-        maximum_iterations=steps,
-    )
+        (tf.constant(0), *carry, *arrays),
+        maximum_iterations=steps,  # XLA needs the trip count to be known
+    )[1:]
+    return tuple(found[:n]), tuple(array.stack() for array in found[n:])
 
 
-def _array(spec: LoopSpec, dtype: Any, shape: Any) -> Any:
-    return tf.TensorArray(dtype, spec.time_steps, element_shape=shape)
+def _array(steps: int, dtype: DType, shape: Shape) -> tf.TensorArray:
+    return tf.TensorArray(dtype, steps, element_shape=shape)
 
 
-def _time_first(x: Any) -> Any:
+def _steps(spec: LoopSpec, x: Tensor) -> list[Tensor]:
+    # unstack, not x[:, t]: the gradient of a slice is a full-size tensor per step.
+    return list(tf.unstack(_wide(x), spec.time_steps, axis=1))
+
+
+def _time_first(x: Tensor) -> Tensor:
     return tf.transpose(x, (1, 0, 2))
 
 
 _time_second = _time_first  # swapping the first two axes is its own inverse
 
 
-def _wide(x: Any) -> Any:
+def _wide(x: Tensor) -> Tensor:
     return tf.cast(x, loop_dtype(x.dtype.name))
 
 
-def _parameters(x: Any, beta: Any, threshold: Any) -> tuple[Any, Any]:
+def _wide_all(x: Tensor, parameters: States) -> States:
     dtype = loop_dtype(x.dtype.name)
-    return tf.cast(beta, dtype), tf.cast(threshold, dtype)
+    return tuple(tf.cast(parameter, dtype) for parameter in parameters)
+
+
+def _narrow_all(gradients: States, parameters: States) -> States:
+    return tuple(
+        tf.cast(gradient, parameter.dtype)
+        for gradient, parameter in zip(gradients, parameters, strict=True)
+    )

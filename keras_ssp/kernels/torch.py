@@ -1,4 +1,4 @@
-"""The LIF loop on PyTorch."""
+"""The time loop on PyTorch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import Any
 
 import torch
 
-from keras_ssp.kernels.equations import LoopSpec, backward_unrolled, forward_unrolled
+from keras_ssp.kernels.dynamics import LoopSpec
+from keras_ssp.kernels.loop import States, backward_unrolled, forward_unrolled
+from keras_ssp.types import Tensor
 
 
-def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ...]:
-    """See `keras_ssp.kernels.lif_loop`."""
-    outputs: tuple[Any, ...] = _Loop.apply(
-        x, torch.as_tensor(beta), torch.as_tensor(threshold), spec
+def run_loop(
+    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+) -> tuple[Tensor, ...]:
+    """See `keras_ssp.kernels.run_loop`."""
+    outputs: tuple[Tensor, ...] = _Loop.apply(
+        spec, x, *map(torch.as_tensor, parameters)
     )
     return outputs
 
@@ -20,33 +24,41 @@ def lif_loop(x: Any, beta: Any, threshold: Any, spec: LoopSpec) -> tuple[Any, ..
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Any, beta: Any, threshold: Any, spec: LoopSpec
-    ) -> tuple[Any, ...]:
-        # Only the inputs are kept; potentials are recomputed on the way back.
-        ctx.save_for_backward(x, beta, threshold)
+        ctx: Any, spec: LoopSpec, x: Tensor, *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
+        # Only the inputs are kept; states are recomputed on the way back.
+        ctx.save_for_backward(x, *parameters)
         ctx.spec = spec
-        dtype = _loop_dtype(x)
-        _, ss, us = forward_unrolled(
-            torch.unbind(x.to(dtype), dim=1), beta.to(dtype), threshold.to(dtype), spec
+        spikes, states = forward_unrolled(_steps(x, x), _wide(x, parameters), spec)
+        recorded = [[state[k] for state in states] for k in spec.record]
+        return tuple(
+            torch.stack(steps, dim=1).to(x.dtype) for steps in (spikes, *recorded)
         )
-        outputs = (ss, us) if spec.return_potential else (ss,)
-        return tuple(torch.stack(o, dim=1).to(x.dtype) for o in outputs)
 
     @staticmethod
-    def backward(ctx: Any, ds: Any, du: Any = None) -> tuple[Any, Any, Any, None]:
-        x, beta, threshold = ctx.saved_tensors
-        dtype = _loop_dtype(x)
-        dxs, dbeta, dthreshold = backward_unrolled(
-            torch.unbind(x.to(dtype), dim=1),
-            torch.unbind(ds.to(dtype), dim=1),
-            None if du is None else torch.unbind(du.to(dtype), dim=1),
-            beta.to(dtype),
-            threshold.to(dtype),
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        x, *parameters = ctx.saved_tensors
+        dxs, d_parameters = backward_unrolled(
+            _steps(x, x),
+            _wide(x, parameters),
+            [_steps(gradient, x) for gradient in upstream],
             ctx.spec,
         )
         dx = torch.stack(dxs, dim=1).to(x.dtype)
-        return dx, dbeta.to(beta.dtype), dthreshold.to(threshold.dtype), None
+        narrow = (
+            gradient.to(parameter.dtype)
+            for gradient, parameter in zip(d_parameters, parameters, strict=True)
+        )
+        return None, dx, *narrow
 
 
-def _loop_dtype(x: Any) -> torch.dtype:
+def _steps(values: Tensor, x: Tensor) -> list[Tensor]:
+    return list(torch.unbind(values.to(_dtype(x)), dim=1))
+
+
+def _wide(x: Tensor, parameters: States) -> States:
+    return tuple(parameter.to(_dtype(x)) for parameter in parameters)
+
+
+def _dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype == torch.float64 else torch.float32

@@ -7,9 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ssp import graph
 from keras_ssp._checks import positive_int, real
-from keras_ssp.graph import timeline
-from keras_ssp.layers.timed import EventSource, repeat_rows, require_features
+from keras_ssp.graph import CallState, timeline
+from keras_ssp.layers.events import EventSource
+from keras_ssp.layers.timed import repeat_rows, require_features
+from keras_ssp.types import Config, Shape, Tensor
 
 
 class Encoding(keras.layers.Layer):
@@ -30,15 +33,21 @@ class Encoding(keras.layers.Layer):
         """T, as for every layer that knows about time."""
         return self.time_steps
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         require_features(self, input_shape)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def _start(self) -> CallState:
+        """The state of the call under way, after the timeline's checks."""
+        call = graph.call_state()
+        timeline.on_call(self, call)
+        return call
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         rows = input_shape[0]
         folded = None if rows is None else rows * self.time_steps
         return (folded, *input_shape[1:])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "time_steps": self.time_steps}
 
 
@@ -67,8 +76,8 @@ class DirectEncoding(Encoding):
     Reference: Rathi & Roy, "DIET-SNN", arXiv 2008.03658.
     """
 
-    def call(self, inputs: Any) -> Any:
-        timeline.on_call(self)
+    def call(self, inputs: Tensor) -> Tensor:
+        self._start()
         return repeat_rows(inputs, self.time_steps)
 
 
@@ -89,9 +98,6 @@ class PoissonEncoding(EventSource, Encoding):
 
     Input shape: `(batch, ...)`, values in `[0, 1 / gain]`.
     Output shape: `(batch * T, ...)`, exactly 0 or 1.
-
-    Raises:
-        ValueError: If an argument breaks its rule.
 
     Example:
 
@@ -115,15 +121,15 @@ class PoissonEncoding(EventSource, Encoding):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: Any) -> Any:
-        timeline.on_call(self)
+    def call(self, inputs: Tensor) -> Tensor:
+        call = self._start()
         p = repeat_rows(inputs * self.gain, self.time_steps)
         draw = keras.random.uniform(ops.shape(p), seed=self.seed_generator)
         spikes = ops.cast(draw < ops.cast(p, draw.dtype), self.compute_dtype)
-        self.announce(spikes, self.time_steps)
+        self.announce(spikes, self.time_steps, call)
         return spikes
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "gain": self.gain, "seed": self.seed}
 
 
@@ -141,9 +147,6 @@ class LatencyEncoding(EventSource, Encoding):
     Input shape: `(batch, ...)`, values in [0, 1].
     Output shape: `(batch * T, ...)`, exactly 0 or 1.
 
-    Raises:
-        ValueError: If an argument breaks its rule.
-
     Example:
 
     >>> y = LatencyEncoding(3)(np.array([[1.0, 0.5, 0.0]]))
@@ -160,8 +163,8 @@ class LatencyEncoding(EventSource, Encoding):
         super().__init__(time_steps, **kwargs)
         self.min_value = real("min_value", min_value, low=0.0, high=1.0)
 
-    def call(self, inputs: Any) -> Any:
-        timeline.on_call(self)
+    def call(self, inputs: Tensor) -> Tensor:
+        call = self._start()
         steps = self.time_steps
         # float32: in float16 the rounding to a step would depend on the policy.
         x = ops.cast(inputs, "float32")
@@ -174,16 +177,16 @@ class LatencyEncoding(EventSource, Encoding):
         spikes = ops.cast(ops.equal(first, clock), self.compute_dtype)
         shape = ops.shape(inputs)
         spikes = ops.reshape(spikes, (shape[0] * steps, *shape[1:]))
-        self.announce(spikes, steps)
+        self.announce(spikes, steps, call)
         return spikes
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "min_value": self.min_value}
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
 class EventFrames(EventSource, Encoding):
-    """Takes data with a time axis of their own, e.g. frames of an event camera.
+    """Takes data that has a time axis, such as the frames of an event camera.
 
         y[b * T + t] = x[b, t]
 
@@ -222,10 +225,10 @@ class EventFrames(EventSource, Encoding):
         """Whether the output consists of events."""
         return self.events
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._settle(tuple(input_shape))
 
-    def _settle(self, shape: tuple[int | None, ...]) -> None:
+    def _settle(self, shape: Shape) -> None:
         if len(shape) < 3:
             raise ValueError(
                 f"Layer '{self.name}' must receive (batch, T, ...) with at least one "
@@ -244,21 +247,21 @@ class EventFrames(EventSource, Encoding):
             )
         self.time_steps = self._given_steps or int(found or 0)
 
-    def call(self, inputs: Any) -> Any:
-        timeline.on_call(self)
+    def call(self, inputs: Tensor) -> Tensor:
+        call = self._start()
         shape = ops.shape(inputs)
         steps = self.time_steps
         y = ops.reshape(inputs, (shape[0] * steps, *shape[2:]))
         if self.events:
-            self.announce(y, steps)
+            self.announce(y, steps, call)
         return y
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._settle(tuple(input_shape))
         rows = input_shape[0]
         folded = None if rows is None else rows * self.time_steps
         return (folded, *input_shape[2:])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         return {**config, "time_steps": self._given_steps, "events": self.events}

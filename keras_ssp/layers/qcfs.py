@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_ssp._checks import positive_int, real
-from keras_ssp.layers.lif import Between
+from keras_ssp.layers.spiking import Range
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
@@ -63,7 +63,7 @@ class QCFS(keras.layers.Layer):
             name="threshold",
             shape=(),
             initializer=keras.initializers.Constant(self.initial_threshold),
-            constraint=Between(keras.config.epsilon()),
+            constraint=Range(keras.config.epsilon()),
             dtype="float32",
             autocast=False,
         )

@@ -7,8 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ssp import graph
 from keras_ssp._checks import one_of
 from keras_ssp.layers.timed import TimedLayer, batch_rows
+from keras_ssp.types import Config, Shape, Tensor
 
 MODES = ("mean", "sum", "max", "last")
 
@@ -31,7 +33,7 @@ class RateReadout(TimedLayer):
     Input shape: `(batch * T, ...)`. Output shape: `(batch, ...)`.
 
     Raises:
-        ValueError: If an argument breaks its rule, or layers disagree on T.
+        ValueError: If layers disagree on T, or `mode` is none of the four.
 
     Example:
 
@@ -50,8 +52,8 @@ class RateReadout(TimedLayer):
         super().__init__(time_steps=time_steps, **kwargs)
         self.mode = one_of("mode", mode, MODES)
 
-    def call(self, inputs: Any) -> Any:
-        steps = self.running_steps(inputs)
+    def call(self, inputs: Tensor) -> Tensor:
+        steps = self.running_steps(inputs, graph.call_state())
         shape = ops.shape(inputs)
         y = ops.reshape(inputs, (shape[0] // steps, steps, *shape[1:]))
         if self.mode == "last":
@@ -59,13 +61,13 @@ class RateReadout(TimedLayer):
         reduce = {"mean": ops.mean, "sum": ops.sum, "max": ops.max}[self.mode]
         return reduce(y, axis=1)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Tensor) -> Tensor:
         steps = self.learn_steps(inputs)
         shape = (batch_rows(inputs.shape[0], steps), *inputs.shape[1:])
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (batch_rows(input_shape[0], self.steps or 1), *input_shape[1:])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "mode": self.mode}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,22 +9,8 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import positive_int
-from keras_ssp.graph import timeline
-
-# What listens to the events of all layers, e.g. the energy meter:
-# hook(layer, call_index, spikes, time_steps).
-EventHook = Callable[[Any, int, Any, int], None]
-_hooks: list[EventHook] = []
-
-
-@contextlib.contextmanager
-def listening(hook: EventHook) -> Iterator[None]:
-    """Calls `hook` for every tensor of spikes made inside the block."""
-    _hooks.append(hook)
-    try:
-        yield
-    finally:
-        _hooks.remove(hook)
+from keras_ssp.graph import CallState, timeline
+from keras_ssp.types import Config, Shape, Tensor
 
 
 class TimedLayer(keras.layers.Layer):
@@ -50,7 +34,7 @@ class TimedLayer(keras.layers.Layer):
         """T as given or learned; `None` while it is unknown."""
         return self.time_steps if self.time_steps is not None else self._learned_steps
 
-    def learn_steps(self, tensor: Any) -> int:
+    def learn_steps(self, tensor: Tensor) -> int:
         """Learns T from the graph above a symbolic tensor and returns it."""
         if not graph.has_history(tensor):
             return self.steps or 1  # replayed inside an outer model: nothing to learn
@@ -72,9 +56,9 @@ class TimedLayer(keras.layers.Layer):
         self._learned_steps = above or 1
         return self.steps or 1
 
-    def running_steps(self, tensor: Any) -> int:
+    def running_steps(self, tensor: Tensor, call: CallState) -> int:
         """T at run time, after the checks that only a running model allows."""
-        timeline.on_call(self)
+        timeline.on_call(self, call)
         steps = self.steps or 1
         rows = tensor.shape[0]
         if rows is not None and int(rows) % steps:
@@ -84,30 +68,16 @@ class TimedLayer(keras.layers.Layer):
             )
         return steps
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "time_steps": self.time_steps}
 
 
-class EventSource:
-    """Mixin of layers whose output consists of events (spikes)."""
-
-    #: Whether the output tensor number 0 holds events.
-    emits_events = True
-
-    def announce(self, spikes: Any, steps: int) -> int:
-        """Tells all listeners about new spikes; returns the call's index."""
-        index = timeline.call_index(self)
-        for hook in tuple(_hooks):
-            hook(self, index, spikes, steps)
-        return index
-
-
 def batch_rows(rows: int | None, steps: int) -> int | None:
-    """Samples behind a static number of folded rows."""
+    """Samples in a static number of folded rows."""
     return None if rows is None else rows // steps
 
 
-def require_features(layer: Any, shape: tuple[int | None, ...]) -> None:
+def require_features(layer: keras.layers.Layer, shape: Shape) -> None:
     """Rejects inputs without a batch axis and at least one feature axis."""
     if len(shape) < 2:
         raise ValueError(
@@ -116,6 +86,6 @@ def require_features(layer: Any, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def repeat_rows(x: Any, steps: int) -> Any:
+def repeat_rows(x: Tensor, steps: int) -> Tensor:
     """`(batch, ...)` to `(batch * steps, ...)`, batch-major."""
     return ops.repeat(x, steps, axis=0)

@@ -1,20 +1,12 @@
 """The penalty family, and `penalize`, which puts one on a model."""
 
-from keras_ssp.penalties.binding import penalize, set_penalty_weight
-from keras_ssp.penalties.family import (
-    BalancedPenalty,
-    SpikeCountPenalty,
-    SpikePenalty,
-    SynapticPenalty,
-    SynOpsTarget,
-)
-
-__all__ = [
-    "BalancedPenalty",
-    "SpikeCountPenalty",
-    "SpikePenalty",
-    "SynOpsTarget",
-    "SynapticPenalty",
-    "penalize",
-    "set_penalty_weight",
-]
+from keras_ssp.penalties.binding import penalize as penalize
+from keras_ssp.penalties.binding import set_penalty_weight as set_penalty_weight
+from keras_ssp.penalties.family import BalancedPenalty as BalancedPenalty
+from keras_ssp.penalties.family import SpikeCountPenalty as SpikeCountPenalty
+from keras_ssp.penalties.family import SpikePenalty as SpikePenalty
+from keras_ssp.penalties.family import SynapticPenalty as SynapticPenalty
+from keras_ssp.penalties.family import SynOpsTarget as SynOpsTarget
+from keras_ssp.penalties.family import get as get
+from keras_ssp.penalties.family import names as names
+from keras_ssp.penalties.family import register as register

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -11,12 +10,15 @@ from keras import ops
 from keras_ssp import graph
 from keras_ssp._checks import real
 from keras_ssp.graph import timeline
+from keras_ssp.layers import SpikingLayer
 from keras_ssp.penalties.family import SpikePenalty
-from keras_ssp.synapses.analysis import Site, analyze, given_site
+from keras_ssp.synapses.analysis import analyze
+from keras_ssp.synapses.sites import Site, given_site
 from keras_ssp.synapses.taps import Tap
+from keras_ssp.types import Config, Tensor
 
 
-def penalize(model: Any, penalty: SpikePenalty | None) -> Any:
+def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
     """Puts a penalty on all spiking layers of a model, or takes it away.
 
     Each layer then adds its part of `lambda * Omega` to the loss of `fit` and
@@ -62,22 +64,22 @@ def penalize(model: Any, penalty: SpikePenalty | None) -> Any:
     return model
 
 
-def set_penalty_weight(model: Any, weight: float) -> None:
-    """Sets lambda on all penalised layers; takes effect without tracing anew.
+def set_penalty_weight(model: keras.Model, weight: float) -> None:
+    """Sets lambda on all penalised layers; takes effect without a new trace.
 
     Args:
         model: A model with a penalty.
         weight: lambda, a finite number of at least 0.
 
     Raises:
-        ValueError: If `weight` breaks its rule or the model has no penalty.
+        ValueError: If the model has no penalty, or `weight` is below 0 or not finite.
     """
     weight = real("weight", weight, low=0.0)
     for layer in penalized_layers(model):
         layer.penalty_weight.assign(weight)
 
 
-def penalized_layers(model: Any) -> list[Any]:
+def penalized_layers(model: keras.Model) -> list[SpikingLayer]:
     """The spiking layers that carry a penalty; an error if there is none."""
     layers = [k for k in timeline.spiking_layers(model) if k.bound_penalty is not None]
     if not layers:
@@ -112,18 +114,32 @@ class BoundPenalty:
         self.scale = scale
         self.calls = calls
 
-    def value(self, index: int, spikes: Any, steps: int) -> Any:
+    @property
+    def weight(self) -> float:
+        """lambda, as the penalty was given it."""
+        return self.penalty.weight
+
+    def value(self, index: int, spikes: Tensor, steps: int) -> Tensor:
         """Omega of one call for each sample, normalised if asked for."""
         # Modulo: the outermost call may hold several calls of the model.
         taps = self.taps[index % len(self.taps)]
         return self.penalty.value(taps, spikes, steps) / self.scale
 
-    def add_to(self, layer: Any, index: int, spikes: Any, steps: int) -> None:
-        """Adds this call's share of the loss to `layer`."""
-        omega = ops.mean(self.value(index, spikes, steps))
-        self.penalty.add_to(layer, omega, self.calls, self.scale)
+    def loss(
+        self, index: int, spikes: Tensor, steps: int, omegas: list[Tensor]
+    ) -> Tensor | None:
+        """The loss, without lambda, that one call of the layer is to add, if any.
 
-    def get_config(self) -> dict[str, Any]:
+        Args:
+            index: How often the layer ran before in the outermost call.
+            spikes: Its spikes, `(batch * steps, ...)`.
+            steps: T.
+            omegas: What penalised layers gave so far in the outermost call.
+        """
+        omegas.append(ops.mean(self.value(index, spikes, steps)))
+        return self.penalty.combined(omegas, self.calls)
+
+    def get_config(self) -> Config:
         return {
             "penalty": keras.saving.serialize_keras_object(self.penalty),
             "taps": [[tap.get_config() for tap in call] for call in self.taps],
@@ -132,7 +148,7 @@ class BoundPenalty:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> BoundPenalty:
+    def from_config(cls, config: Config) -> BoundPenalty:
         return cls(
             keras.saving.deserialize_keras_object(config["penalty"]),
             [[Tap.from_config(tap) for tap in call] for call in config["taps"]],
@@ -142,7 +158,7 @@ class BoundPenalty:
 
 
 def _bind(
-    model: Any, penalty: SpikePenalty, layers: Sequence[Any]
+    model: keras.Model, penalty: SpikePenalty, layers: Sequence[SpikingLayer]
 ) -> dict[int, BoundPenalty]:
     sites: dict[int, list[Sequence[Tap]]] = {}
     calls, largest, driven = 0, 0.0, False
@@ -161,7 +177,9 @@ def _bind(
     return {k: BoundPenalty(penalty, taps, scale, calls) for k, taps in sites.items()}
 
 
-def _sites(model: Any, layers: Sequence[Any]) -> list[tuple[Any, int, Site]]:
+def _sites(
+    model: keras.Model, layers: Sequence[SpikingLayer]
+) -> list[tuple[SpikingLayer, int, Site]]:
     if graph.is_graph_model(model):
         return [(s.layer, s.index, s) for s in analyze(model).spiking]
     return [(layer, 0, given_site(layer)) for layer in layers]

@@ -2,22 +2,27 @@
 
     Omega = (1/p) sum_l sum_t sum_i w_{l,i} * s_{l,i}[t]^p      (batch mean)
 
-is added to the loss as `lambda * Omega` by the spiking layers themselves.
+is added to the loss as `lambda * Omega` by the spiking layers themselves: a penalty
+computes numbers from spikes and knows no layer.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar, overload
 
 import keras
 from keras import ops
 
-from keras_ssp import graph
 from keras_ssp._checks import real
-from keras_ssp.synapses.analysis import Site
+from keras_ssp._registry import Registry
+from keras_ssp.synapses.sites import Site
 from keras_ssp.synapses.taps import Tap, per_sample, uniform
+from keras_ssp.types import Config, Tensor
+
+_PENALTIES: Registry[type[SpikePenalty]] = Registry("penalty")
+_Class = TypeVar("_Class", bound="type[SpikePenalty]")
 
 
 class SpikePenalty(abc.ABC):
@@ -31,9 +36,6 @@ class SpikePenalty(abc.ABC):
             their threshold, and for p > 1 only neurons that fired. Defaults to 1.
         normalize: Whether Omega is divided by `sum_l T * sum_i w_{l,i}`, so that
             lambda means the same in every network. Defaults to `False`.
-
-    Raises:
-        ValueError: If an argument breaks its rule.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class SpikePenalty(abc.ABC):
     def taps(self, site: Site) -> Sequence[Tap]:
         """The weights `w_{l,i}` of one spiking layer."""
 
-    def value(self, taps: Sequence[Tap], spikes: Any, steps: int) -> Any:
+    def value(self, taps: Sequence[Tap], spikes: Tensor, steps: int) -> Tensor:
         """Omega of one layer for each sample, `(batch,)` float32, not normalised."""
         if self.p == 1.0:
             return per_sample(taps, spikes, steps)
@@ -56,24 +58,25 @@ class SpikePenalty(abc.ABC):
         squared = per_sample(taps, spikes * spikes, steps)
         return 0.5 * squared + (1.0 / self.p - 0.5) * ops.stop_gradient(squared)
 
-    def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
-        """Adds the loss of one call of one layer; `omega` is its batch mean."""
-        # Where Keras has cleared the layer's losses since its last call, that call's
-        # loss is added once more.
-        store, context = graph.call_store(), graph.losses_context()
-        key = f"omega {id(layer)}"
-        last, earlier = store.get(key, (context, 0.0))
-        store[key] = context, earlier + omega
-        layer.add_loss(
-            layer.penalty_weight * (omega if last is context else earlier + omega)
-        )
+    def combined(self, omegas: list[Tensor], calls: int) -> Tensor | None:
+        """The loss without lambda that the layer which ran last is to add.
 
-    def get_config(self) -> dict[str, Any]:
+        Args:
+            omegas: Batch means of Omega of the layers that ran so far in this call of
+                the model, the latest one last. What is taken out is forgotten.
+            calls: How many calls of penalised layers the whole model makes.
+
+        Returns:
+            A scalar tensor; `None` if a later layer adds the loss.
+        """
+        return omegas[-1]
+
+    def get_config(self) -> Config:
         """The arguments as JSON-ready values."""
         return {"weight": self.weight, "p": self.p, "normalize": self.normalize}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SpikePenalty:
+    def from_config(cls, config: Config) -> SpikePenalty:
         """Restores a penalty from `get_config`."""
         return cls(**config)
 
@@ -82,7 +85,91 @@ class SpikePenalty(abc.ABC):
         return f"{type(self).__name__}({arguments})"
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
+@overload
+def register(
+    name: str, *, overwrite: bool = ..., package: str = ...
+) -> Callable[[_Class], _Class]: ...
+
+
+@overload
+def register(
+    name: str, cls: _Class, *, overwrite: bool = ..., package: str = ...
+) -> _Class: ...
+
+
+def register(
+    name: str,
+    cls: _Class | None = None,
+    *,
+    overwrite: bool = False,
+    package: str = "custom",
+) -> _Class | Callable[[_Class], _Class]:
+    """Gives a penalty a name, and makes it known to model saving.
+
+    The name may then be the `penalty` of `TrainConfig`, in study files and on the
+    command line. As a decorator, or called with the class.
+
+    Args:
+        name: The name, a string without spaces; snake case by custom.
+        cls: The class, a subclass of `SpikePenalty`.
+        overwrite: Whether it may replace another penalty of that name.
+        package: Prefix of the class name in saved models.
+
+    Returns:
+        The class, or a decorator that returns it.
+
+    Raises:
+        ValueError: If `cls` is no `SpikePenalty`, or the name is taken.
+
+    Example:
+
+    >>> from keras_ssp import penalties
+    >>> @penalties.register("first_layer")
+    ... class FirstLayerPenalty(SpikePenalty):
+    ...     def taps(self, site):
+    ...         return site.taps if site.position < 4 else []
+    >>> penalties.get("first_layer").__name__
+    'FirstLayerPenalty'
+    """
+
+    def add(cls: _Class) -> _Class:
+        if not (isinstance(cls, type) and issubclass(cls, SpikePenalty)):
+            raise ValueError(
+                f"`cls` must subclass SpikePenalty. Received: cls={cls!r}."
+            )
+        _PENALTIES.register(name, cls, overwrite=overwrite)
+        keras.saving.register_keras_serializable(package=package)(cls)
+        return cls
+
+    return add if cls is None else add(cls)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all registered penalties.
+
+    Example:
+
+    >>> names()[:4]
+    ('synaptic', 'spike_count', 'balanced', 'synops_target')
+    """
+    return _PENALTIES.names()
+
+
+def get(name: str) -> type[SpikePenalty]:
+    """The class of the penalty that is registered by a name.
+
+    Raises:
+        ValueError: If `name` is unknown.
+
+    Example:
+
+    >>> get("balanced")(0.1)
+    BalancedPenalty(weight=0.1, p=1.0, normalize=False)
+    """
+    return _PENALTIES.get(name)
+
+
+@register("synaptic", package="keras_ssp")
 class SynapticPenalty(SpikePenalty):
     """The spiking synaptic penalty: every spike weighs what its synapses cost.
 
@@ -97,9 +184,6 @@ class SynapticPenalty(SpikePenalty):
         normalize: Whether Omega is divided by `sum_l T * sum_i psi_{l,i}`, the
             SynOps of a network in which every neuron always fires.
 
-    Raises:
-        ValueError: If an argument breaks its rule.
-
     Example:
 
     >>> penalty = SynapticPenalty(1e-8, p=1)
@@ -113,7 +197,7 @@ class SynapticPenalty(SpikePenalty):
         return site.taps
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
+@register("spike_count", package="keras_ssp")
 class SpikeCountPenalty(SpikePenalty):
     """Counts spikes: `w_{l,i} = 1`, whatever they drive.
 
@@ -121,9 +205,6 @@ class SpikeCountPenalty(SpikePenalty):
         weight: lambda, a finite number of at least 0, in loss per spike.
         p: Exponent, at least 1. Defaults to 1.
         normalize: Whether Omega is divided by `sum_l T * N_l`.
-
-    Raises:
-        ValueError: If an argument breaks its rule.
 
     Example:
 
@@ -138,7 +219,7 @@ class SpikeCountPenalty(SpikePenalty):
         return [uniform(1.0, site.size)]
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
+@register("balanced", package="keras_ssp")
 class BalancedPenalty(SpikePenalty):
     """Weighs every layer the same, however wide: `w_{l,i} = 1 / N_l`.
 
@@ -146,9 +227,6 @@ class BalancedPenalty(SpikePenalty):
         weight: lambda, a finite number of at least 0.
         p: Exponent, at least 1. Defaults to 1.
         normalize: Whether Omega is divided by `T * L`, with L layers.
-
-    Raises:
-        ValueError: If an argument breaks its rule.
 
     Example:
 
@@ -164,7 +242,7 @@ class BalancedPenalty(SpikePenalty):
         return [uniform(1.0 / neurons, site.size)]
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
+@register("synops_target", package="keras_ssp")
 class SynOpsTarget(SpikePenalty):
     """Steers the SynOps of the whole network towards a target.
 
@@ -173,9 +251,6 @@ class SynOpsTarget(SpikePenalty):
     Args:
         weight: lambda, a finite number of at least 0.
         target: S_0, SynOps per sample, a finite number above 0.
-
-    Raises:
-        ValueError: If an argument breaks its rule.
 
     Example:
 
@@ -194,15 +269,13 @@ class SynOpsTarget(SpikePenalty):
     def taps(self, site: Site) -> Sequence[Tap]:
         return site.taps
 
-    def add_to(self, layer: Any, omega: Any, calls: int, scale: float) -> None:
-        # The square is of the sum over all layers, so it is added by the layer that
-        # runs last; until then the sum travels with the call.
-        sums = graph.call_store().setdefault("synops", [])
-        sums.append(omega)
-        if len(sums) == calls:
-            distance = (sum(sums) - self.target) / self.target
-            layer.add_loss(layer.penalty_weight * distance * distance)
-            sums.clear()
+    def combined(self, omegas: list[Tensor], calls: int) -> Tensor | None:
+        # The square is of the sum over all layers, so the layer that runs last adds it.
+        if len(omegas) < calls:
+            return None
+        distance = (sum(omegas) - self.target) / self.target
+        omegas.clear()
+        return distance * distance
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"weight": self.weight, "target": self.target}

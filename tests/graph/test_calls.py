@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 from keras_ssp import SynapticPenalty, graph, penalize
+from keras_ssp.graph.keras_private import losses_context, outermost_call
 from keras_ssp.layers import LIF
 from tests.graph.reading import X, Y
 
@@ -21,9 +22,8 @@ class Spy(layers.Layer):
         self.note = note
 
     def call(self, x):
-        store = graph.call_store()
-        store["count"] = store.get("count", 0) + 1
-        self.note((graph.outermost_call(), store["count"]))
+        index = graph.call_state().count(self)
+        self.note((outermost_call(), index + 1))
         return x
 
 
@@ -76,13 +76,14 @@ def test_outermost_call_and_its_store(make, mode):
         # not be taken for the whole; before that, Keras may run it symbolically.
         assert set(outermost[:-2]) <= {model}
         assert outermost[-2:] == (None, None)
-    assert graph.outermost_call() is None
+    assert outermost_call() is None
 
 
 def test_without_a_call_under_way_nothing_is_kept():
-    assert graph.outermost_call() is None
-    graph.call_store()["count"] = 1
-    assert graph.call_store() == {}
+    assert outermost_call() is None
+    layer = layers.Dense(1)
+    assert graph.call_state().count(layer) == 0
+    assert graph.call_state().count(layer) == 0
 
 
 def test_a_failed_call_leaves_no_context():
@@ -92,8 +93,8 @@ def test_a_failed_call_leaves_no_context():
 
     with pytest.raises(RuntimeError, match="on purpose"):
         Fails()(X)
-    assert graph.outermost_call() is None
-    assert graph.call_store() == {}
+    assert outermost_call() is None
+    assert graph.call_state() is not graph.call_state()
 
 
 @pytest.mark.parametrize("mode", ["eager", "evaluate"])
@@ -102,7 +103,7 @@ def test_losses_are_cleared_just_where_the_context_changes(mode):
 
     class Adds(layers.Layer):
         def call(self, x):
-            seen.append(graph.losses_context())
+            seen.append(losses_context())
             self.add_loss(ops.mean(x) * 0.0 + 1.0)
             return x
 

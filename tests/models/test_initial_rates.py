@@ -6,7 +6,7 @@ import pytest
 from keras_ssp import models
 from keras_ssp.datasets import load
 from keras_ssp.energy.meter import EnergyMeter
-from keras_ssp.layers.timed import listening
+from keras_ssp.layers.events import listening
 from keras_ssp.models import _blocks
 from keras_ssp.synapses.analysis import analyze
 from tests.models.small import small

@@ -1,0 +1,75 @@
+"""What the layers of this package tell each other within one call of a model.
+
+A model is called; deep inside, layers run that must know what ran before them: which T
+the encoding layer stated, how often a layer was called, what the penalty adds up to so
+far. That is kept here for each outermost call under way, and gone when it ends. Each
+thread, and each context, has states of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from contextvars import ContextVar
+
+import keras
+
+from keras_ssp.graph import keras_private
+from keras_ssp.types import Tensor
+
+
+@dataclasses.dataclass(eq=False)
+class CallState:
+    """The state of the outermost call under way.
+
+    Args:
+        timeline_checked: Whether the time steps of the whole model were checked.
+        time_steps: T that an encoding layer has folded into the batch, in models
+            that have no graph to read.
+        omegas: What penalised layers have added to the penalty so far, in order.
+    """
+
+    timeline_checked: bool = False
+    time_steps: int | None = None
+    omegas: list[Tensor] = dataclasses.field(default_factory=list)
+    _counts: dict[int, int] = dataclasses.field(default_factory=dict)
+    _losses: dict[int, tuple[object, Tensor]] = dataclasses.field(default_factory=dict)
+
+    def count(self, layer: keras.layers.Layer) -> int:
+        """How often `layer` ran before within this call; counts this time too."""
+        index = self._counts.get(id(layer), 0)
+        self._counts[id(layer)] = index + 1
+        return index
+
+    def with_cleared(self, layer: keras.layers.Layer, loss: Tensor) -> Tensor:
+        """A loss that `layer` is to add, and its earlier ones that Keras has cleared.
+
+        The JAX trainer clears the losses inside a nested model at each of its calls;
+        those of the calls before would be lost.
+        """
+        context = keras_private.losses_context()
+        last, earlier = self._losses.get(id(layer), (context, 0.0))
+        self._losses[id(layer)] = context, earlier + loss
+        return loss if last is context else earlier + loss
+
+
+_States = weakref.WeakKeyDictionary[object, CallState]
+_states: ContextVar[_States] = ContextVar("keras_ssp_call_states")
+
+
+def call_state() -> CallState:
+    """The state of the outermost call under way.
+
+    A fresh one, forgotten at once, where no call is under way.
+    """
+    call = keras_private.call_under_way()
+    if call is None:
+        return CallState()
+    states = _states.get(None)
+    if states is None:
+        states = weakref.WeakKeyDictionary()
+        _states.set(states)
+    state = states.get(call)
+    if state is None:
+        state = states[call] = CallState()
+    return state

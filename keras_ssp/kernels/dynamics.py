@@ -1,0 +1,119 @@
+"""What a kernel must know of a neuron: its state, its parameters, one step each way."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import ClassVar
+
+from keras_ssp.types import Tensor
+
+# Up to this many steps the loop is written out, which compilers fuse into one
+# pass over memory; above it compile time grows faster than the gain.
+MAX_UNROLLED_STEPS = 16
+
+
+class Dynamics(abc.ABC):
+    """The equations of one kind of neuron, over which all kernels loop.
+
+    A subclass is a frozen dataclass: its fields are what is fixed (a surrogate, the
+    kind of reset), and compiled loops are kept by it. It names its state and its
+    parameters in the order in which the two steps take and give them, and writes the
+    steps with `keras.ops` and arithmetic only. All tensors are `(batch, neurons)`,
+    float32 (float64 for float64 input); parameters are scalars, `(neurons,)`, or
+    matrices such as recurrent weights, `(neurons, neurons)`.
+
+    A leaky integrator that fires and keeps its potential:
+
+        @dataclasses.dataclass(frozen=True)
+        class Leaky(Dynamics):
+            surrogate: Surrogate
+            parameters = ("beta",)
+
+            def forward(self, state, x, parameters):
+                (u,), (beta,) = state, parameters
+                v = beta * u + x                          # v[t] = beta u[t-1] + x[t]
+                return ops.cast(v >= 1.0, v.dtype), (v,)  # s[t], u[t] = v[t]
+
+            def backward(self, state, x, parameters, ds, d_state):
+                (u,), (beta,), (du,) = state, parameters, d_state
+                v = beta * u + x
+                dv = du + ds * self.surrogate.derivative(v - 1.0)
+                return dv, (beta * dv,), (dv * u,)
+    """
+
+    #: Names of what a neuron keeps from one step to the next.
+    state: ClassVar[tuple[str, ...]] = ("potential",)
+    #: Names of the numbers that it is described by; each may be learned.
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    def initial(self) -> tuple[float, ...]:
+        """The state before the first step, a number for each name. Defaults to 0."""
+        return (0.0,) * len(self.state)
+
+    @abc.abstractmethod
+    def forward(
+        self, state: tuple[Tensor, ...], x: Tensor, parameters: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step: `state[t-1], x[t]` to `s[t], state[t]`.
+
+        Args:
+            state: State after the step before.
+            x: Input current of this step.
+            parameters: The parameters.
+
+        Returns:
+            Spikes, exactly 0 or 1, and the state after this step.
+        """
+
+    @abc.abstractmethod
+    def backward(
+        self,
+        state: tuple[Tensor, ...],
+        x: Tensor,
+        parameters: tuple[Tensor, ...],
+        ds: Tensor,
+        d_state: tuple[Tensor, ...],
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+        """One step of backpropagation through time.
+
+        Args:
+            state: State after the step before, as `forward` was given it.
+            x: Input current of this step.
+            parameters: The parameters.
+            ds: Gradient that reaches the spikes of this step.
+            d_state: Gradient that reaches the state after this step.
+
+        Returns:
+            Gradients with respect to `x` and to `state`, and this step's terms of the
+            gradient with respect to each parameter: `(batch, neurons)`, which the
+            kernel sums over the axes that the parameter does not have; of a matrix,
+            its own shape.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopSpec:
+    """What is fixed when the loop is built; compiled loops are kept by it.
+
+    Args:
+        dynamics: The neuron.
+        time_steps: T.
+        record: Numbers of the states that are returned along with the spikes.
+        learned: For each parameter whether its gradient is wanted.
+    """
+
+    dynamics: Dynamics
+    time_steps: int
+    record: tuple[int, ...] = ()
+    learned: tuple[bool, ...] = ()
+
+    @property
+    def unrolled(self) -> bool:
+        """Whether the loop is written out step by step."""
+        return self.time_steps <= MAX_UNROLLED_STEPS
+
+
+def loop_dtype(dtype: str) -> str:
+    """The dtype in which states are kept."""
+    return "float64" if dtype == "float64" else "float32"

@@ -1,0 +1,126 @@
+"""The loop over time, written out, on every backend; and what all loops share.
+
+A kernel keeps the inputs alone for the backward pass. There it runs forward again,
+keeps the state before each step, and walks back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras import ops
+
+from keras_ssp.kernels.dynamics import LoopSpec
+from keras_ssp.types import Tensor
+
+States = tuple[Tensor, ...]
+
+
+def initial_state(like: Tensor, spec: LoopSpec) -> States:
+    """The state before the first step, of the shape and dtype of one step's input."""
+    return tuple(ops.full_like(like, value) for value in spec.dynamics.initial())
+
+
+def zero_sums(like: Tensor, parameters: States) -> States:
+    """What the terms of each parameter's gradient are added to.
+
+    Terms are per neuron, `(batch, neurons)` like one step's input, and those of a
+    matrix (recurrent weights) are of its own shape.
+    """
+    return tuple(
+        ops.zeros_like(like if len(parameter.shape) < 2 else parameter)
+        for parameter in parameters
+    )
+
+
+def forward_unrolled(
+    xs: Sequence[Tensor], parameters: States, spec: LoopSpec
+) -> tuple[list[Tensor], list[States]]:
+    """The loop written out; spikes and state after each step."""
+    state = initial_state(xs[0], spec)
+    spikes, states = [], []
+    for x in xs:
+        s, state = spec.dynamics.forward(state, x, parameters)
+        spikes.append(s)
+        states.append(state)
+    return spikes, states
+
+
+def backward_unrolled(
+    xs: Sequence[Tensor],
+    parameters: States,
+    upstream: Sequence[Sequence[Tensor]],
+    spec: LoopSpec,
+) -> tuple[list[Tensor], States]:
+    """Runs forward again, then walks back.
+
+    Args:
+        xs: Input of each step.
+        parameters: The parameters.
+        upstream: For the spikes, then for each recorded state: the gradient that
+            reaches it at each step.
+        spec: The loop.
+
+    Returns:
+        The gradient with respect to each step's input, and to each parameter.
+    """
+    _, after = forward_unrolled(xs, parameters, spec)
+    before = [initial_state(xs[0], spec), *after[:-1]]
+    d_state = (ops.zeros_like(xs[0]),) * len(spec.dynamics.state)
+    sums = zero_sums(xs[0], parameters)
+    dxs: list[Tensor] = [None] * spec.time_steps
+    for t in reversed(range(spec.time_steps)):
+        ds, *d_recorded = (gradients[t] for gradients in upstream)
+        dxs[t], d_state, sums = step_back(
+            before[t], xs[t], parameters, ds, d_recorded, d_state, sums, spec
+        )
+    return dxs, totals(sums, parameters, spec)
+
+
+def step_back(
+    before: States,
+    x: Tensor,
+    parameters: States,
+    ds: Tensor,
+    d_recorded: Sequence[Tensor],
+    d_state: States,
+    sums: States,
+    spec: LoopSpec,
+) -> tuple[Tensor, States, States]:
+    """One step of the walk back.
+
+    Args:
+        before: State before the step.
+        x: Its input.
+        parameters: The parameters.
+        ds: Gradient that reaches its spikes.
+        d_recorded: Gradient that reaches each recorded state from outside.
+        d_state: Gradient that reaches its state from the step after it.
+        sums: Terms of the parameters' gradients, summed over the steps after it.
+        spec: The loop.
+
+    Returns:
+        The gradient with respect to `x`, to `before`, and the new sums.
+    """
+    outside = dict(zip(spec.record, d_recorded, strict=True))
+    d_state = tuple(
+        d + outside[k] if k in outside else d for k, d in enumerate(d_state)
+    )
+    dx, d_before, terms = spec.dynamics.backward(before, x, parameters, ds, d_state)
+    sums = tuple(
+        total + term if learned else total
+        for total, term, learned in zip(sums, terms, spec.learned, strict=True)
+    )
+    return dx, d_before, sums
+
+
+def totals(sums: States, parameters: States, spec: LoopSpec) -> States:
+    """Gradient of each parameter: its terms summed over the axes that it lacks."""
+    return tuple(
+        ops.sum(terms, axis=tuple(range(len(terms.shape) - len(parameter.shape))))
+        if learned
+        else ops.zeros_like(parameter)
+        for terms, parameter, learned in zip(
+            sums, parameters, spec.learned, strict=True
+        )
+    )
