@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
-
+from keras_ssp._registry import Registry, defined_again
 from keras_ssp.graph import Call
+from keras_ssp.layers import SpikingLayer
 from keras_ssp.synapses.taps import Tap
+from keras_ssp.types import Array, Operation
 
-SynapseRule = Callable[[Call], np.ndarray]
+SynapseRule = Callable[[Call], Array]
 RouteRule = Callable[[Call, Tap, int], Sequence[Sequence[Tap]]]
+ExtraMacs = Callable[[Call], int]
+LayerType = type | str  # a layer class, or "ops.Name" for an operation of keras.ops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,34 +41,92 @@ class Rule:
         extra_macs: For a synapse: multiply-accumulates per row inside the layer that
             are driven by analogue values, e.g. the pointwise half of a separable
             convolution.
+        inputs: For a synapse of a spiking layer, whose `apply` is about its own
+            spikes: the rule of the weights that its input meets, if any.
         elementwise: For a route: whether every output element is one input element,
             so that tensors that mix spikes and analogue values may pass.
     """
 
     kind: str
     apply: Any = None
-    extra_macs: Callable[[Call], int] | None = None
+    extra_macs: ExtraMacs | None = None
+    inputs: SynapseRule | None = None
     elementwise: bool = False
+
+    def __str__(self) -> str:
+        name = getattr(self.apply, "__name__", None)
+        return f"counted by {name}" if name else f"registered as {self.kind!r}"
 
 
 # A value may be a function of the layer where the arguments decide.
-_rules: dict[Any, Rule | Callable[[Any], Rule]] = {}
+Choose = Callable[[Operation], Rule]
+Entry = Rule | Choose
+
+
+def _same(held: Entry, value: Entry) -> bool:
+    if isinstance(held, Rule) and isinstance(value, Rule):
+        return held == value or defined_again(held.apply, value.apply)
+    return defined_again(held, value)
+
+
+RULES: Registry[Entry] = Registry("layer_type", key="layer_type", same=_same)
+
+
+@overload
+def register_synapse(
+    layer_type: type,
+    *,
+    extra_macs: ExtraMacs | None = ...,
+    inputs: SynapseRule | None = ...,
+    overwrite: bool = ...,
+) -> Callable[[SynapseRule], SynapseRule]: ...
+
+
+@overload
+def register_synapse(
+    layer_type: type,
+    rule: SynapseRule,
+    *,
+    extra_macs: ExtraMacs | None = ...,
+    inputs: SynapseRule | None = ...,
+    overwrite: bool = ...,
+) -> SynapseRule: ...
 
 
 def register_synapse(
-    layer_type: type, *, extra_macs: Callable[[Call], int] | None = None
-) -> Callable[[SynapseRule], SynapseRule]:
+    layer_type: type,
+    rule: SynapseRule | None = None,
+    *,
+    extra_macs: ExtraMacs | None = None,
+    inputs: SynapseRule | None = None,
+    overwrite: bool = False,
+) -> Callable[[SynapseRule], SynapseRule] | SynapseRule:
     """Registers the fan-out of a weighted layer type.
 
     The function takes the `Call` (its `layer`, and `inputs` and `outputs` with
     their `features`) and returns `psi`, an array that broadcasts against
     `call.inputs[0].features`: for each input element the number of weights that it
-    is multiplied with.
+    is multiplied with. As a decorator, or called with the function.
+
+    Of a spiking layer (`SpikingLayer`), the function gives the synapses that its own
+    spikes drive inside the layer, such as recurrent weights: an array that broadcasts
+    against `call.outputs[0].features`. What comes after the layer is counted as ever
+    and added.
 
     Args:
         layer_type: Subclass of `keras.layers.Layer`.
+        rule: The function.
         extra_macs: Function of the call: multiply-accumulates per row inside the
             layer that analogue values drive, whatever its input.
+        inputs: Of a spiking layer that also multiplies its input by weights: function
+            of the call that gives `psi` of the input, as for any other layer.
+        overwrite: Whether it may replace a rule that is there.
+
+    Returns:
+        The function, or a decorator that returns it.
+
+    Raises:
+        ValueError: If `layer_type` has a rule already.
 
     Example:
 
@@ -77,57 +138,106 @@ def register_synapse(
     """
 
     def add(rule: SynapseRule) -> SynapseRule:
-        _rules[layer_type] = Rule("synapse", rule, extra_macs)
+        entry = Rule("synapse", rule, extra_macs, inputs)
+        RULES.add((layer_type,), entry, overwrite=overwrite)
         return rule
 
-    return add
+    return add if rule is None else add(rule)
+
+
+@overload
+def register_route(
+    *layer_types: LayerType, elementwise: bool = ..., overwrite: bool = ...
+) -> Callable[[RouteRule], RouteRule]: ...
+
+
+@overload
+def register_route(
+    *layer_types: LayerType,
+    rule: RouteRule,
+    elementwise: bool = ...,
+    overwrite: bool = ...,
+) -> RouteRule: ...
 
 
 def register_route(
-    *layer_types: type | str, elementwise: bool = False
-) -> Callable[[RouteRule], RouteRule]:
+    *layer_types: LayerType,
+    rule: RouteRule | None = None,
+    elementwise: bool = False,
+    overwrite: bool = False,
+) -> Callable[[RouteRule], RouteRule] | RouteRule:
     """Registers how events pass through a layer type without weights.
 
     The function takes the `Call`, a `Tap` on its output and the number of that
-    output, and returns for each input the taps that cost the same.
+    output, and returns for each input the taps that cost the same. As a decorator, or
+    called with `rule=`. For a layer that hands its input on:
+
+        register_route(MyIdentity, rule=lambda call, tap, output: [[tap]])
 
     Args:
         *layer_types: Subclasses of `keras.layers.Layer`, or `"ops.Name"` for the
             operation classes of `keras.ops`.
+        rule: The function.
         elementwise: Whether each output element is one input element.
+        overwrite: Whether it may replace rules that are there.
+
+    Returns:
+        The function, or a decorator that returns it.
+
+    Raises:
+        ValueError: If a layer type has a rule already, or is a spiking layer.
     """
 
     def add(rule: RouteRule) -> RouteRule:
-        for layer_type in layer_types:
-            _rules[layer_type] = Rule("route", rule, elementwise=elementwise)
+        entry = Rule("route", rule, elementwise=elementwise)
+        RULES.add(_quiet(layer_types), entry, overwrite=overwrite)
         return rule
 
-    return add
+    return add if rule is None else add(rule)
 
 
-def register_analogue(*layer_types: type | str, ends_events: bool = False) -> None:
+def register_analogue(
+    *layer_types: LayerType, ends_events: bool = False, overwrite: bool = False
+) -> None:
     """Registers layer types without weights whose output is analogue.
 
     Args:
         *layer_types: As for `register_route`.
         ends_events: Whether spikes may arrive and end there (a readout).
+        overwrite: Whether it may replace rules that are there.
+
+    Raises:
+        ValueError: If a layer type has a rule already, or is a spiking layer.
     """
-    for layer_type in layer_types:
-        _rules[layer_type] = Rule("end" if ends_events else "analogue")
+    entry = Rule("end" if ends_events else "analogue")
+    RULES.add(_quiet(layer_types), entry, overwrite=overwrite)
 
 
-def register_by_arguments(layer_type: type, choose: Callable[[Any], Rule]) -> None:
+def register_by_arguments(
+    layer_type: type, choose: Choose, *, overwrite: bool = False
+) -> None:
     """Registers a layer type whose arguments decide which `Rule` it follows."""
-    _rules[layer_type] = choose
+    RULES.add((layer_type,), choose, overwrite=overwrite)
 
 
-def rule_for(layer: Any) -> Rule | None:
+def _quiet(layer_types: tuple[LayerType, ...]) -> tuple[LayerType, ...]:
+    for layer_type in layer_types:
+        if isinstance(layer_type, type) and issubclass(layer_type, SpikingLayer):
+            raise ValueError(
+                "`layer_type` must not be a spiking layer: its output are new spikes, "
+                "not those of its input. Remedy: `register_synapse` if it has synapses "
+                f"inside; else it needs no rule. Received: {layer_type.__name__}."
+            )
+    return layer_types
+
+
+def rule_for(layer: Operation) -> Rule | None:
     """The rule of a layer or operation, `None` if there is none."""
-    keys: list[Any] = list(type(layer).__mro__)
+    keys: list[LayerType] = list(type(layer).__mro__)
     if type(layer).__module__.startswith("keras.src.ops."):
         keys.append(f"ops.{type(layer).__name__}")
     for key in keys:
-        rule = _rules.get(key)
-        if rule is not None:
-            return rule if isinstance(rule, Rule) else rule(layer)
+        entry = RULES.find(key)
+        if entry is not None:
+            return entry if isinstance(entry, Rule) else entry(layer)
     return None
