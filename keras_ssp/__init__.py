@@ -1,53 +1,57 @@
 """Spiking neural networks in Keras 3 that know what they cost."""
 
-from keras_ssp import (
-    callbacks,
-    conversion,
-    datasets,
-    energy,
-    layers,
-    models,
-    surrogates,
-    synapses,
-)
-from keras_ssp.energy import (
-    EnergyModel,
-    EnergyReport,
-    energy_report,
-    penalty_values,
-    register_energy_model,
-)
-from keras_ssp.penalties import (
-    BalancedPenalty,
-    SpikeCountPenalty,
-    SpikePenalty,
-    SynapticPenalty,
-    SynOpsTarget,
-    penalize,
-    set_penalty_weight,
-)
+from types import ModuleType as _ModuleType
+
+from keras_ssp import callbacks as callbacks
+from keras_ssp import conversion as conversion
+from keras_ssp import datasets as datasets
+from keras_ssp import energy as energy
+from keras_ssp import layers as layers
+from keras_ssp import models as models
+from keras_ssp import penalties as penalties
+from keras_ssp import surrogates as surrogates
+from keras_ssp import synapses as synapses
+from keras_ssp import training as training
+from keras_ssp import types as types
+from keras_ssp.callbacks import EnergyMonitor as EnergyMonitor
+from keras_ssp.callbacks import PenaltySchedule as PenaltySchedule
+from keras_ssp.conversion import convert as convert
+from keras_ssp.energy import EnergyModel as EnergyModel
+from keras_ssp.energy import EnergyReport as EnergyReport
+from keras_ssp.energy import energy_report as energy_report
+from keras_ssp.energy import penalty_values as penalty_values
+from keras_ssp.energy import register_energy_model as register_energy_model
+from keras_ssp.layers import LIF as LIF
+from keras_ssp.layers import DirectEncoding as DirectEncoding
+from keras_ssp.layers import EventFrames as EventFrames
+from keras_ssp.layers import LatencyEncoding as LatencyEncoding
+from keras_ssp.layers import PoissonEncoding as PoissonEncoding
+from keras_ssp.layers import RateReadout as RateReadout
+from keras_ssp.penalties import BalancedPenalty as BalancedPenalty
+from keras_ssp.penalties import SpikeCountPenalty as SpikeCountPenalty
+from keras_ssp.penalties import SpikePenalty as SpikePenalty
+from keras_ssp.penalties import SynapticPenalty as SynapticPenalty
+from keras_ssp.penalties import SynOpsTarget as SynOpsTarget
+from keras_ssp.penalties import penalize as penalize
+from keras_ssp.penalties import set_penalty_weight as set_penalty_weight
+from keras_ssp.synapses import fan_out as fan_out
+from keras_ssp.training import TrainConfig as TrainConfig
+from keras_ssp.training import train as train
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BalancedPenalty",
-    "EnergyModel",
-    "EnergyReport",
-    "SpikeCountPenalty",
-    "SpikePenalty",
-    "SynOpsTarget",
-    "SynapticPenalty",
-    "callbacks",
-    "conversion",
-    "datasets",
-    "energy",
-    "energy_report",
-    "layers",
-    "models",
-    "penalize",
-    "penalty_values",
-    "register_energy_model",
-    "set_penalty_weight",
-    "surrogates",
-    "synapses",
-]
+_PACKAGES = (
+    *("callbacks", "conversion", "datasets", "energy", "layers", "models"),
+    *("penalties", "studies", "surrogates", "synapses", "training", "types"),
+)
+
+
+def __dir__() -> list[str]:
+    # Python makes every imported module an attribute; those are not all for users.
+    return [
+        name
+        for name, value in globals().items()
+        if name.startswith("__")
+        or name in _PACKAGES
+        or not (name.startswith("_") or isinstance(value, _ModuleType))
+    ]

@@ -76,7 +76,7 @@ def test_docstring_examples(name):
     # What a reader of the API pages has imported, and what the module itself has.
     globs = {"np": np, "keras": keras}
     for public in (keras_ssp, keras_ssp.layers):
-        globs |= {k: getattr(public, k) for k in public.__all__}
+        globs |= {k: v for k, v in vars(public).items() if not k.startswith("_")}
     globs |= vars(module)
     tests = doctest.DocTestFinder(exclude_empty=True).find(module, name, globs=globs)
     found = sum(len(test.examples) for test in tests)

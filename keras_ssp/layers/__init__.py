@@ -1,5 +1,6 @@
 """Layers that a user puts into a model, and the base to build neurons on."""
 
+from keras_ssp.kernels import Dynamics as Dynamics
 from keras_ssp.layers.encoding import DirectEncoding as DirectEncoding
 from keras_ssp.layers.encoding import Encoding as Encoding
 from keras_ssp.layers.encoding import EventFrames as EventFrames

@@ -130,7 +130,7 @@ class SpikingLayer(EventSource, TimedLayer):
         # Weights only where learned: a fixed value costs no variable.
         for name in self.dynamics().parameters:
             if self.learns(name):
-                setattr(self, f"{name}_weight", self._parameter_weight(name))
+                setattr(self, f"{name}_weight", self.parameter_weight(name))
         # lambda lives in a weight, so that a schedule, a controller or a tuner can
         # move it without tracing the model again. Always there, so that adding a
         # penalty never changes the list of weights.
@@ -156,7 +156,12 @@ class SpikingLayer(EventSource, TimedLayer):
         sizes = self.feature_shape or ()
         return [w for w in self.weights if not _broadcasts(w.shape, sizes)]
 
-    def _parameter_weight(self, name: str) -> keras.Variable:
+    def parameter_weight(self, name: str) -> keras.Variable:
+        """Makes the trainable weight of a learned parameter: one number for all.
+
+        A neuron with a number per neuron, or a matrix, makes it here; `parameter` then
+        hands it to the loop as a scalar, `(neurons,)` or `(neurons, neurons)`.
+        """
         low, high = self.ranges.get(name, (-math.inf, None))
         bounded = high is not None or low > -math.inf
         return self.add_weight(
