@@ -1,7 +1,8 @@
 """Fan-out: which synapses a spike drives, layer by layer (psi)."""
 
-from keras_ssp.synapses import routes as _routes  # noqa: F401  (they register
-from keras_ssp.synapses import weights as _weights  # noqa: F401  the rules)
+from keras_ssp.synapses import joins as _joins  # noqa: F401  (the three register
+from keras_ssp.synapses import routes as _routes  # noqa: F401  the rules of Keras'
+from keras_ssp.synapses import weights as _weights  # noqa: F401  own layers)
 from keras_ssp.synapses.analysis import analyze as analyze
 from keras_ssp.synapses.maps import FanOut as FanOut
 from keras_ssp.synapses.maps import FanOutMap as FanOutMap

@@ -5,6 +5,10 @@ neuron and its synapses (padding, flatten, average pooling, ...) are linear, so
 `psi` can be drawn back to the neuron. Max pooling is not: its events are those
 that leave the pool. A `Tap` therefore holds a short `path` of layers that are
 applied to the spikes, and the weights over what leaves them.
+
+In `LIF -> Dense(10)` on 3 neurons the tap is `uniform(10.0, (3,))`: one weight, 10, for
+all three. In `LIF -> MaxPooling2D(2) -> Conv2D(...)` it has `path=(pool,)`, and its
+weights are over the pool's output.
 """
 
 from __future__ import annotations
@@ -12,11 +16,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_ssp.types import Array, Config, Sizes, Tensor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,9 +36,9 @@ class Tap:
         path: Layers applied to the spikes first; empty for most taps.
     """
 
-    weight: np.ndarray
-    size: tuple[int, ...]
-    path: tuple[Any, ...] = ()
+    weight: Array
+    size: Sizes
+    path: tuple[keras.layers.Layer, ...] = ()
 
     @property
     def total(self) -> float:
@@ -44,7 +49,7 @@ class Tap:
         """Equal for two taps whose paths do the same."""
         return tuple(str(_path_config(layer)) for layer in self.path)
 
-    def per_row(self, spikes: Any) -> Any:
+    def per_row(self, spikes: Tensor) -> Tensor:
         """`sum_i weight_i * spike_i` for each row of the batch, in float32."""
         for layer in self.path:
             spikes = layer.call(spikes)
@@ -58,7 +63,7 @@ class Tap:
         left = tuple(range(1, weight.ndim + 1))
         return ops.sum(spikes * weight, axis=left) if left else spikes * weight
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """The tap as JSON-ready values."""
         return {
             "shape": list(self.weight.shape),
@@ -68,7 +73,7 @@ class Tap:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Tap:
+    def from_config(cls, config: Config) -> Tap:
         """Restores a tap from `get_config`."""
         return cls(
             np.asarray(config["weight"], "float64").reshape(config["shape"]),
@@ -82,7 +87,7 @@ def uniform(value: float, size: Sequence[int]) -> Tap:
     return Tap(np.full((1,) * len(size), float(value)), tuple(size))
 
 
-def per_sample(taps: Sequence[Tap], spikes: Any, steps: int) -> Any:
+def per_sample(taps: Sequence[Tap], spikes: Tensor, steps: int) -> Tensor:
     """Weighted events of each sample, summed over taps and time steps, float32.
 
     Args:
@@ -110,7 +115,7 @@ def merge(taps: Sequence[Tap]) -> list[Tap]:
     return list(merged.values())
 
 
-def compact(weight: np.ndarray) -> np.ndarray:
+def compact(weight: Array) -> Array:
     """Shrinks every axis along which all values are equal to size 1."""
     for axis, n in enumerate(weight.shape):
         first = weight.take([0], axis=axis)
@@ -119,11 +124,11 @@ def compact(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-def full(weight: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def full(weight: Array, size: Sequence[int]) -> Array:
     """The weights written out for every element."""
     return np.broadcast_to(weight, tuple(size))
 
 
-def _path_config(layer: Any) -> dict[str, Any]:
+def _path_config(layer: keras.layers.Layer) -> Config:
     config = {k: v for k, v in layer.get_config().items() if k not in ("name", "dtype")}
     return {"class": type(layer).__name__, **config}

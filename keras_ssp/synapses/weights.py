@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import keras
 import numpy as np
 from keras import layers, ops
 
@@ -16,17 +14,19 @@ from keras_ssp.layers.encoding import Encoding
 from keras_ssp.layers.qcfs import QCFS
 from keras_ssp.layers.readout import RateReadout
 from keras_ssp.synapses.registry import register_analogue, register_synapse
+from keras_ssp.synapses.windows import incidence, spatial_axes
+from keras_ssp.types import Array
 
 # --- synapses -------------------------------------------------------------------
 
 
 @register_synapse(layers.Dense)
-def _dense(call: Call) -> np.ndarray:
+def _dense(call: Call) -> Array:
     return _uniform(call, call.layer.units)
 
 
 @register_synapse(layers.EinsumDense)
-def _einsum_dense(call: Call) -> np.ndarray:
+def _einsum_dense(call: Call) -> Array:
     # One product per assignment of all labels; an input element fixes its own.
     inputs, kernel = call.layer.equation.split("->")[0].split(",")
     sizes = zip(kernel.strip(), call.layer.kernel.shape, strict=True)
@@ -36,13 +36,13 @@ def _einsum_dense(call: Call) -> np.ndarray:
 @register_synapse(layers.Conv1D)
 @register_synapse(layers.Conv2D)
 @register_synapse(layers.Conv3D)
-def _conv(call: Call) -> np.ndarray:
+def _conv(call: Call) -> Array:
     return _spatial(call) * (call.layer.filters // call.layer.groups)
 
 
 @register_synapse(layers.DepthwiseConv1D)
 @register_synapse(layers.DepthwiseConv2D)
-def _depthwise(call: Call) -> np.ndarray:
+def _depthwise(call: Call) -> Array:
     return _spatial(call) * call.layer.depth_multiplier
 
 
@@ -58,14 +58,14 @@ def _pointwise_macs(call: Call) -> int:
 
 @register_synapse(layers.SeparableConv1D, extra_macs=_pointwise_macs)
 @register_synapse(layers.SeparableConv2D, extra_macs=_pointwise_macs)
-def _separable(call: Call) -> np.ndarray:
+def _separable(call: Call) -> Array:
     return _depthwise(call)
 
 
 @register_synapse(layers.Conv1DTranspose)
 @register_synapse(layers.Conv2DTranspose)
 @register_synapse(layers.Conv3DTranspose)
-def _conv_transpose(call: Call) -> np.ndarray:
+def _conv_transpose(call: Call) -> Array:
     layer = call.layer
     counts = []
     for k, axis in enumerate(spatial_axes(call)):
@@ -85,8 +85,13 @@ def _conv_transpose(call: Call) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def _transpose_counts(
-    n: int, kernel: int, stride: int, padding: str, output_padding: Any, dilation: int
-) -> np.ndarray:
+    n: int,
+    kernel: int,
+    stride: int,
+    padding: str,
+    output_padding: int | None,
+    dilation: int,
+) -> Array:
     # Measured, not derived: a kernel of ones spreads each of n one-hot inputs over
     # just the outputs that Keras lets it reach, whatever its padding rule.
     spread = ops.conv_transpose(
@@ -134,31 +139,7 @@ register_analogue(RateReadout, Encoding, ends_events=True)
 # --- shapes -------------------------------------------------------------------------
 
 
-def spatial_axes(call: Call) -> range:
-    """Axes of the features (no batch) along which a convolution or pool slides."""
-    rank = len(call.inputs[0].features)
-    first = getattr(call.layer, "data_format", None) == "channels_first"
-    return range(1, rank) if first else range(rank - 1)
-
-
-def incidence(
-    n: int, window: int, stride: int, padding: str, dilation: int = 1
-) -> np.ndarray:
-    """0/1 matrix: which output position (row) reads which input position."""
-    reach = (window - 1) * dilation + 1
-    if padding == "same":
-        outputs = -(-n // stride)
-        before = max((outputs - 1) * stride + reach - n, 0) // 2
-    else:
-        before = reach - 1 if padding == "causal" else 0
-        outputs = (n + before - reach) // stride + 1
-    starts = np.arange(outputs)[:, None, None] * stride - before
-    reads = starts + np.arange(window)[None, :, None] * dilation
-    found: np.ndarray = (reads == np.arange(n)[None, None, :]).any(axis=1)
-    return found.astype("float64")
-
-
-def _spatial(call: Call) -> np.ndarray:
+def _spatial(call: Call) -> Array:
     layer = call.layer
     counts = [
         incidence(
@@ -173,7 +154,7 @@ def _spatial(call: Call) -> np.ndarray:
     return _outer(call, counts)
 
 
-def _outer(call: Call, counts: Sequence[np.ndarray]) -> np.ndarray:
+def _outer(call: Call, counts: Sequence[Array]) -> Array:
     rank = len(call.inputs[0].features)
     psi = np.ones((1,) * rank)
     for axis, count in zip(spatial_axes(call), counts, strict=True):
@@ -181,10 +162,5 @@ def _outer(call: Call, counts: Sequence[np.ndarray]) -> np.ndarray:
     return psi
 
 
-def _uniform(call: Call, value: float) -> np.ndarray:
+def _uniform(call: Call, value: float) -> Array:
     return np.full((1,) * len(call.inputs[0].features), float(value))
-
-
-def is_linear(layer: Any) -> bool:
-    """Whether an `Activation` layer does nothing."""
-    return layer.activation is keras.activations.linear
