@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_ssp.models._blocks import POOL, Network
+from keras_ssp.models.builder import POOL, Network
 
 FEATURES = (32, 32, POOL, 64, 64, POOL, 128, POOL)
 HIDDEN = (256,)

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_ssp._checks import positive_int
-from keras_ssp.models._blocks import Network, image_input
+from keras_ssp.models.builder import Network, image_input
 
 STEM = 64
 BLOCKS = ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_ssp.models._blocks import POOL, Network
+from keras_ssp.models.builder import POOL, Network
 
 FEATURES = (16, POOL, 32, POOL)
 HIDDEN = (64,)

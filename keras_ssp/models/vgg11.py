@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_ssp.models._blocks import POOL, Network
+from keras_ssp.models.builder import POOL, Network
 
 FEATURES = (64, POOL, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL)
 HIDDEN = (512, 512)

@@ -16,7 +16,7 @@ from keras_ssp.datasets import NAMES
 from keras_ssp.datasets.training_batches import AUGMENTATIONS
 from keras_ssp.energy import hardware
 from keras_ssp.layers.lif import RESETS
-from keras_ssp.models._blocks import ACTIVATIONS, POOLINGS
+from keras_ssp.models.builder import ACTIVATIONS, POOLINGS
 
 _WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
     "synaptic": penalties.SynapticPenalty,
