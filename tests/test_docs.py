@@ -18,6 +18,8 @@ import pytest
 import keras_ssp
 from keras_ssp import models
 from keras_ssp.energy import hardware
+from keras_ssp.layers import neurons
+from keras_ssp.models import registry as networks
 from keras_ssp.surrogates import base
 from keras_ssp.synapses import registry
 
@@ -50,7 +52,8 @@ def _contained(tmp_path, monkeypatch):
     for module, name in (
         (hardware, "_MODELS"),
         (hardware, "_KINDS"),
-        (models, "_NETWORKS"),
+        (networks._NETWORKS, "_entries"),
+        (neurons._NEURONS, "_entries"),
         (registry.RULES, "_entries"),
         (base._SURROGATES, "_entries"),
     ):

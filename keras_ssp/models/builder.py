@@ -1,49 +1,30 @@
-"""What the networks share: checks, conv - batch norm - neuron units, pooling, head."""
+"""What networks are built from: named layers, with starts that suit spikes."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.layers import LIF, QCFS, DirectEncoding, EventFrames, RateReadout
+from keras_ssp.layers import DirectEncoding, EventFrames, RateReadout
+from keras_ssp.models.activations import (
+    activation_names,
+    check_arguments,
+    identity_beta,
+    is_spiking,
+    make_layer,
+    mean_square,
+)
+from keras_ssp.models.norms import IMAGE_MEAN_SQUARE, batch_norm
+from keras_ssp.models.shapes import image_shape, share_inside
+from keras_ssp.types import Sizes, Tensor
 
-ACTIVATIONS = ("lif", "relu", "qcfs")
 POOLINGS = ("average", "max")
 POOL = "pool"  # an entry of a layer table
-
-# A batch norm starts from a guess of the variance that it will find. With Keras' own
-# guess of 1 it would, in evaluation mode, hand spikes' small sums on as they are: each
-# layer is then quieter than the one before, and the tenth is silent. Kernels start
-# with variance 1 / fan-in, so that the variance behind them is the mean square of
-# what comes in. The guess costs nothing: training mode does not use it, whereas
-# larger kernels, which would keep neurons firing too, learn more slowly: behind them
-# stands a batch norm, so only the direction of a kernel counts, and a step of given
-# length turns a long kernel less.
-#
-# Measured mean squares: 0.1 for spikes at the rate of a fresh LIF layer (0.15 to 0.25)
-# after average pooling; 1/2 is E[max(z, 0)^2] of a standard normal z.
-MEAN_SQUARE = {"lif": 0.1, "relu": 0.5, "qcfs": 0.5}
-# Images in [0, 1] have 0.1 (MNIST) to 0.3 (CIFAR-10): the smaller one, since a layer
-# that fires too much at first does less harm than a silent one.
-IMAGE_MEAN_SQUARE = 0.1
-
-# Keras' own 0.99 takes some 500 steps to forget that guess: after a short training, a
-# network would be evaluated with statistics that are half made up.
-NORM_MOMENTUM = 0.9
-
-# A norm beside a shortcut without weights starts as a constant (gamma = 0) that lifts
-# the shortcut's spike, 1, to this much above the threshold, so that a fresh block hands
-# spikes on. At the threshold itself (margin 0 for the default of 1) the first update
-# would undo that for half of the neurons; below it nothing would fire. On digits (width
-# 0.25, T = 2, Adam) the training loss after two epochs is 0.5; without the margin 1.7,
-# with gamma = 1 2.3. The gamma = 0 is that of Goyal et al., arXiv 1706.02677.
-IDENTITY_MARGIN = 0.25
 
 _POOLS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 _GLOBAL_POOLS = {
@@ -52,53 +33,69 @@ _GLOBAL_POOLS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Network:
-    """The choices that hold for a whole network, and the units made from them.
+class NetworkBuilder:
+    """Builds a network layer by layer; `keras_ssp.models.network` hands one over.
 
-    Layers are named after their kind and a number, `conv1`, `norm1`, `lif1`, behind
-    an optional prefix; the names of layers with weights do not depend on the
-    activation, so that weights can be copied by name.
+    Each method takes a symbolic tensor and returns the next one. Layers with weights
+    are counted and named after their kind and number, `conv1`, `norm1`, `lif1`; the
+    norm, neurons and pool that follow have the number of the layer before them. The
+    names of layers with weights do not depend on the activation, so that weights can
+    be copied by name. Between the methods any Keras layer may be called.
 
     Args:
-        width: Multiplier of all filter counts.
-        time_steps: T.
-        activation: `"lif"`, `"relu"` or `"qcfs"`.
-        pooling: `"average"` or `"max"`.
-        lif: Arguments of all `LIF` layers.
+        input_shape: `(height, width, channels)` of the images, or `(T, height, width,
+            channels)` of event counts.
+        classes: Positive integer, number of classes.
+        width: Positive float that multiplies all filter counts (rounded half up, at
+            least 1). Defaults to 1.0.
+        time_steps: Positive integer T; with `"qcfs"` the number of levels. `"relu"`
+            has none. Defaults to 4.
+        activation: Name of a spiking neuron, `"lif"` or one that you registered;
+            `"relu"` or `"qcfs"` make the ANN of the same shape, whose layers with
+            weights have the same names. Defaults to `"lif"`.
+        pooling: `"average"` or `"max"`. Defaults to `"average"`.
+        name: Name of the model.
+        **neuron: Arguments of all spiking neurons, e.g. `beta=0.9`. An ANN has none.
 
-    Raises:
-        ValueError: If an argument breaks its rule.
+    Attributes:
+        image: The input of the network, a symbolic tensor.
+
+    Example:
+
+    >>> net = NetworkBuilder((8, 8, 1), 10, width=0.5, beta=0.9)
+    >>> y = net.pool(net.stem(net.image, 16))
+    >>> y = net.neurons(net.conv(y, 32))
+    >>> model = net.model(net.head(net.flatten(y)))
+    >>> [layer.name for layer in model.layers][4:]
+    ['lif1', 'pool1', 'conv2', 'norm2', 'lif2', 'flatten', 'dense3', 'readout']
     """
 
-    width: float
-    time_steps: int
-    activation: str
-    pooling: str
-    lif: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        real("width", self.width, above=0.0)
-        positive_int("time_steps", self.time_steps)
-        one_of("activation", self.activation, ACTIVATIONS)
-        one_of("pooling", self.pooling, POOLINGS)
-        for name, value in self.lif.items():
-            if not self.spiking:
-                raise ValueError(
-                    f"`{name}` is an argument of the LIF neurons and must only be "
-                    f"given with activation='lif'. Received: {name}={value!r}, "
-                    f"activation={self.activation!r}."
-                )
-        if self.lif.get("return_potential"):
-            raise ValueError(
-                "`return_potential` must be False: only spikes pass from layer to "
-                "layer. Received: return_potential=True."
-            )
+    def __init__(
+        self,
+        input_shape: Sizes,
+        classes: int,
+        *,
+        width: float = 1.0,
+        time_steps: int = 4,
+        activation: str = "lif",
+        pooling: str = "average",
+        name: str = "network",
+        **neuron: Any,
+    ) -> None:
+        self.width = real("width", width, above=0.0)
+        self.time_steps = positive_int("time_steps", time_steps)
+        self.activation = one_of("activation", activation, activation_names())
+        self.pooling = one_of("pooling", pooling, POOLINGS)
+        self.neuron = check_arguments(self.activation, neuron)
+        self.image = keras.Input(image_shape(input_shape), name="image")
+        self.classes = positive_int("classes", classes)
+        self.name = name
+        self._counts: dict[str, int] = {}  # layers with weights, by prefix
 
     @property
     def spiking(self) -> bool:
         """Whether the neurons spike, so that there are time steps."""
-        return self.activation == "lif"
+        return is_spiking(self.activation)
 
     def scaled(self, filters: int) -> int:
         """`filters` times the width, rounded half up, at least 1."""
@@ -106,188 +103,230 @@ class Network:
 
     def conv(
         self,
-        y: Any,
+        y: Tensor,
         filters: int,
-        number: int | str,
+        number: int | str | None = None,
         *,
         prefix: str = "",
         size: int = 3,
         strides: int = 1,
-        mean_square: float | None = None,
+        kernel_initializer: str | keras.initializers.Initializer = "lecun_normal",
+        variance: float | None = None,
         identity: bool = False,
-    ) -> Any:
-        """Convolution and batch norm.
+    ) -> Tensor:
+        """Convolution, padded ("same"), without bias, and batch norm.
 
         Args:
-            y: Input.
+            y: Input, `(batch, height, width, channels)`.
             filters: Filters at width 1.
-            number: End of the layers' names.
-            prefix: Start of the layers' names.
-            size: Of the kernel.
-            strides: Of the convolution.
-            mean_square: Expected mean square of the input. Defaults to that of the
-                activation's outputs.
-            identity: Whether a shortcut without weights is added to the result.
+            number: End of the layers' names. Defaults to the next number.
+            prefix: Start of the layers' names; each prefix has numbers of its own.
+            size: Height and width of the kernel. Defaults to 3.
+            strides: Of the convolution. Defaults to 1.
+            kernel_initializer: Of the kernel. Defaults to variance 1 / fan-in.
+            variance: Where the norm's moving variance starts. Defaults to the one
+                that the activations' outputs cause, less at padded borders.
+            identity: Whether a shortcut without weights is added to the result: a
+                fresh block then hands on what the shortcut holds.
         """
-        inside = _inside(y.shape[1], size, strides) * _inside(y.shape[2], size, strides)
+        name = self._next(prefix, number)
+        if variance is None:
+            variance = mean_square(self.activation) * share_inside(y, size, strides)
         y = layers.Conv2D(
             self.scaled(filters),
             size,
             strides=strides,
             padding="same",
             use_bias=False,
-            kernel_initializer="lecun_normal",
-            name=f"{prefix}conv{number}",
+            kernel_initializer=kernel_initializer,
+            name=name("conv"),
         )(y)
-        if mean_square is None:
-            mean_square = MEAN_SQUARE[self.activation]
-        name = f"{prefix}norm{number}"
-        return self._norm(y, name, inside * mean_square, identity=identity)
+        if not identity:
+            return batch_norm(y, name("norm"), variance)
+        beta = identity_beta(self.activation, self.neuron)
+        return batch_norm(y, name("norm"), variance, gamma=0.0, beta=beta)
 
-    def dense(self, y: Any, units: int, number: int) -> Any:
-        """Dense layer and batch norm."""
+    def depthwise(
+        self,
+        y: Tensor,
+        number: int | str | None = None,
+        *,
+        prefix: str = "",
+        size: int = 3,
+        strides: int = 1,
+        depthwise_initializer: keras.initializers.Initializer | None = None,
+        variance: float | None = None,
+    ) -> Tensor:
+        """Depthwise convolution, padded ("same"), without bias, and batch norm.
+
+        The layer is named `depthwise_conv` and its number.
+
+        Args:
+            y: Input, `(batch, height, width, channels)`.
+            number: As for `conv`.
+            prefix: As for `conv`.
+            size: Height and width of the kernel. Defaults to 3.
+            strides: Of the convolution. Defaults to 1.
+            depthwise_initializer: Of the kernel. Defaults to variance 1 / size ** 2.
+            variance: As for `conv`.
+        """
+        name = self._next(prefix, number)
+        if variance is None:
+            variance = mean_square(self.activation) * share_inside(y, size, strides)
+        if depthwise_initializer is None:
+            # Each filter reads one channel: what Keras takes for the fan-in of such a
+            # kernel counts all of them.
+            depthwise_initializer = keras.initializers.RandomNormal(stddev=1 / size)
+        y = layers.DepthwiseConv2D(
+            size,
+            strides=strides,
+            padding="same",
+            use_bias=False,
+            depthwise_initializer=depthwise_initializer,
+            name=name("depthwise_conv"),
+        )(y)
+        return batch_norm(y, name("norm"), variance)
+
+    def dense(
+        self,
+        y: Tensor,
+        units: int,
+        number: int | str | None = None,
+        *,
+        prefix: str = "",
+    ) -> Tensor:
+        """Dense layer without bias, and batch norm.
+
+        Args:
+            y: Input, `(batch, features)`.
+            units: Units at width 1.
+            number: As for `conv`.
+            prefix: As for `conv`.
+        """
+        name = self._next(prefix, number)
         y = layers.Dense(
             self.scaled(units),
             use_bias=False,
             kernel_initializer="lecun_normal",
-            name=f"dense{number}",
+            name=name("dense"),
         )(y)
-        return self._norm(y, f"norm{number}", MEAN_SQUARE[self.activation])
+        return batch_norm(y, name("norm"), mean_square(self.activation))
 
-    def _norm(
-        self, y: Any, name: str, variance: float, *, identity: bool = False
-    ) -> Any:
-        shift = 0.0
-        if identity and self.spiking:
-            shift = self.lif.get("threshold", 1.0) - 1.0 + IDENTITY_MARGIN
-        constant = keras.initializers.Constant
-        return layers.BatchNormalization(
-            momentum=NORM_MOMENTUM,
-            beta_initializer=constant(shift),
-            gamma_initializer=constant(0.0 if identity else 1.0),
-            moving_variance_initializer=constant(variance),
-            name=name,
-        )(y)
+    def neurons(
+        self, y: Tensor, *, prefix: str = "", name: str | None = None
+    ) -> Tensor:
+        """The activation.
 
-    def neurons(self, y: Any, number: int, *, prefix: str = "") -> Any:
-        """The activation, named after its kind: `lif1`, `relu1`, `qcfs1`."""
-        name = f"{prefix}{self.activation}{number}"
-        if self.activation == "lif":
-            return LIF(name=name, **self.lif)(y)
-        if self.activation == "relu":
-            return layers.ReLU(name=name)(y)
-        return QCFS(self.time_steps, name=name)(y)
+        Args:
+            y: Input.
+            prefix: Start of the layer's name.
+            name: Name of the layer. Defaults to its kind and the number of the layer
+                with weights before it: `lif1`, `relu1`, `qcfs1`.
+        """
+        name = name or f"{prefix}{self.activation}{self._counts.get(prefix, 0)}"
+        return make_layer(self.activation, name, self.neuron, self.time_steps)(y)
 
-    def stem(self, x: Any, filters: int) -> Any:
+    def stem(
+        self,
+        x: Tensor,
+        filters: int,
+        *,
+        variance: float | None = None,
+        name: str | None = None,
+    ) -> Tensor:
         """The first unit; its convolution and batch norm run once per image.
 
-        Event data have a time axis of their own: it is folded in front of the
-        convolution, which then is driven by events, at every step.
+        Event data have a time axis: it is folded before the convolution, which then is
+        driven by events, at every step.
+
+        Args:
+            x: The network's input.
+            filters: Filters at width 1.
+            variance: As for `conv`. Defaults to one that suits images in [0, 1].
+            name: Name of the neurons. Defaults to `lif1`.
         """
         if len(x.shape) == 5:
+            y = self.conv(self.encode(x), filters, variance=variance)
+        else:
+            if variance is None:
+                variance = IMAGE_MEAN_SQUARE * share_inside(x, 3, 1)
+            y = self.encode(self.conv(x, filters, variance=variance))
+        return self.neurons(y, name=name)
+
+    def encode(self, y: Tensor) -> Tensor:
+        """Starts time: repeats `y` T times, or folds the time axis of event data.
+
+        An ANN has no time steps: there `y` is returned.
+        """
+        if len(y.shape) == 5:
             if not self.spiking:
                 raise ValueError(
                     "`input_shape` must be (height, width, channels) in a network "
                     "without time steps. Received: input_shape="
-                    f"{tuple(x.shape[1:])}, activation={self.activation!r}."
+                    f"{tuple(y.shape[1:])}, activation={self.activation!r}."
                 )
-            x = EventFrames(self.time_steps, name="encoding")(x)
-            return self.neurons(self.conv(x, filters, 1), 1)
-        y = self.conv(x, filters, 1, mean_square=IMAGE_MEAN_SQUARE)
-        if self.spiking:
-            y = DirectEncoding(self.time_steps, name="encoding")(y)
-        return self.neurons(y, 1)
+            return EventFrames(self.time_steps, name="encoding")(y)
+        return (
+            DirectEncoding(self.time_steps, name="encoding")(y) if self.spiking else y
+        )
 
-    def pool(self, y: Any, number: int) -> Any:
-        """Halves height and width, rounded up.
+    def pool(self, y: Tensor, *, padding: str = "same") -> Tensor:
+        """Halves height and width.
 
-        Of an odd size, "valid" padding would leave the last row and column out: their
-        neurons would fire for nothing.
+        Args:
+            y: Input, `(batch, height, width, channels)`.
+            padding: `"same"` rounds an odd size up. `"valid"` leaves its last row and
+                column out: their neurons then fire for nothing. Defaults to `"same"`.
         """
-        pool = _POOLS[self.pooling]
-        return pool(2, padding="same", name=f"pool{number}")(y)
+        name = f"pool{self._counts.get('', 0)}"
+        return _POOLS[self.pooling](2, padding=padding, name=name)(y)
 
-    def global_pool(self, y: Any) -> Any:
-        """Reduces height and width to one."""
+    def global_pool(self, y: Tensor) -> Tensor:
+        """Reduces height and width to one: `(batch, channels)`."""
         return _GLOBAL_POOLS[self.pooling](name="pool")(y)
 
-    def head(self, y: Any, classes: int, name: str) -> Any:
-        """Logits, averaged over time."""
-        y = layers.Dense(classes, name=name)(y)
+    def flatten(self, y: Tensor) -> Tensor:
+        """All features on one axis, for dense layers."""
+        return layers.Flatten(name="flatten")(y)
+
+    def head(self, y: Tensor, *, name: str | None = None) -> Tensor:
+        """A dense layer with one output per class, averaged over time: the logits.
+
+        Args:
+            y: Input, `(batch, features)`.
+            name: Name of the dense layer. Defaults to `dense` and the next number.
+        """
+        y = layers.Dense(self.classes, name=name or self._next("", None)("dense"))(y)
         return RateReadout(name="readout")(y) if self.spiking else y
 
     def chain(
-        self,
-        input_shape: Sequence[int],
-        classes: int,
-        features: Sequence[int | str],
-        hidden: Sequence[int],
-        name: str,
-    ) -> keras.Model:
-        """A network without branches; its layers are numbered by weight layer.
+        self, x: Tensor, features: Sequence[int | str], hidden: Sequence[int]
+    ) -> Tensor:
+        """The logits of a network without branches.
 
         Args:
-            input_shape: `(height, width, channels)`, or with T in front.
-            classes: Number of classes.
-            features: Filters of 3x3 convolutions, and `POOL`, in order.
-            hidden: Units of the dense layers in front of the last one.
-            name: Name of the model.
-
-        Returns:
-            A `keras.Model`.
-
-        Raises:
-            ValueError: If an argument breaks its rule.
+            x: The network's input.
+            features: Filters of 3x3 convolutions, and `"pool"`, in order.
+            hidden: Units of the dense layers before the last one.
         """
-        x = image_input(name, input_shape, halvings=list(features).count(POOL))
-        classes = positive_int("classes", classes)
-        y, number = x, 0
-        for entry in features:
+        first, *rest = features
+        y = self.stem(x, int(first))
+        for entry in rest:
             if isinstance(entry, str):
-                y = self.pool(y, number)
-                continue
-            number += 1
-            if number == 1:
-                y = self.stem(y, entry)
+                y = self.pool(y)
             else:
-                y = self.neurons(self.conv(y, entry, number), number)
-        y = layers.Flatten(name="flatten")(y)
+                y = self.neurons(self.conv(y, entry))
+        y = self.flatten(y)
         for units in hidden:
-            number += 1
-            y = self.neurons(self.dense(y, units, number), number)
-        return keras.Model(x, self.head(y, classes, f"dense{number + 1}"), name=name)
+            y = self.neurons(self.dense(y, units))
+        return self.head(y)
 
+    def model(self, logits: Tensor) -> keras.Model:
+        """The finished network, from `image` to `logits`."""
+        return keras.Model(self.image, logits, name=self.name)
 
-def image_input(network: str, shape: Any, *, halvings: int) -> Any:
-    """The input, after a check that each halving has two pixels to halve."""
-    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
-    try:
-        sizes = tuple(positive_int("input_shape", n) for n in sizes)
-    except ValueError:
-        sizes = ()
-    if len(sizes) not in (3, 4):
-        raise ValueError(
-            "`input_shape` must be (height, width, channels), three positive integers, "
-            "or (T, height, width, channels) for event data. "
-            f"Received: input_shape={shape!r}."
-        )
-    least = 2 ** (halvings - 1) + 1  # halved halvings - 1 times, rounded up: 2
-    if min(sizes[-3:-1]) < least:
-        raise ValueError(
-            f"`input_shape` must have a height and width of at least {least}: "
-            f"'{network}' halves them {halvings} times. "
-            f"Received: input_shape={shape!r}."
-        )
-    return keras.Input(sizes, name="image")
-
-
-def _inside(size: int, kernel: int, strides: int) -> float:
-    """Share of a kernel's taps, along one axis, that meet a pixel, not the padding.
-
-    4/9 of a 3x3 kernel on a 2x2 map, for both axes: too much to leave out of a guess.
-    """
-    outputs = -(-size // strides)
-    before = max((outputs - 1) * strides + kernel - size, 0) // 2
-    starts = [k * strides - before for k in range(outputs)]
-    met = sum(min(start + kernel, size) - max(start, 0) for start in starts)
-    return met / (outputs * kernel)
+    def _next(self, prefix: str, number: int | str | None) -> Callable[[str], str]:
+        """What names the layers of the next unit by their kind."""
+        if number is None:
+            self._counts[prefix] = number = self._counts.get(prefix, 0) + 1
+        return lambda kind: f"{prefix}{kind}{number}"

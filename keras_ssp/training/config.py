@@ -16,7 +16,7 @@ from keras_ssp.datasets import NAMES
 from keras_ssp.datasets.training_batches import AUGMENTATIONS
 from keras_ssp.energy import hardware
 from keras_ssp.layers.lif import RESETS
-from keras_ssp.models.builder import ACTIVATIONS, POOLINGS
+from keras_ssp.models.builder import POOLINGS
 
 _WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
     "synaptic": penalties.SynapticPenalty,
@@ -72,7 +72,7 @@ class TrainConfig:
     activation: str = _field(
         "lif",
         "neurons; relu and qcfs make the ANN of the same shape",
-        choices=ACTIVATIONS,
+        choices=models.activation_names,
     )
     pooling: str = _field("average", "kind of pooling", choices=POOLINGS)
     beta: float = _field(0.5, "leak factor of the LIF neurons")

@@ -6,8 +6,8 @@ import pytest
 from keras_ssp import models
 from keras_ssp.datasets import load
 from keras_ssp.energy.meter import EnergyMeter
+from keras_ssp.layers import LIF
 from keras_ssp.layers.events import listening
-from keras_ssp.models import builder
 from keras_ssp.synapses.analysis import analyze
 from tests.models.small import small
 
@@ -82,7 +82,7 @@ def test_rates(name, width, time_steps, pooling):
 
 
 def test_a_moving_variance_of_one_would_silence_deep_layers(monkeypatch):
-    monkeypatch.setitem(builder.MEAN_SQUARE, "lif", 1.0)
+    monkeypatch.setattr(LIF, "mean_square", 1.0)
     model = models.vgg11(SHAPES["vgg11"], 10, width=0.25)
     rates = evaluation_rates(model, {"": images("vgg11")["uniform"]})
     assert rates["", "lif8"] == 0.0

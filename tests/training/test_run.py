@@ -55,7 +55,8 @@ def test_recipe_learns_with_every_option(changes):
 
 
 def test_network_of_ones_own(monkeypatch):
-    monkeypatch.setattr(models, "_NETWORKS", dict(models._NETWORKS))
+    entries = models.registry._NETWORKS._entries
+    monkeypatch.setattr(models.registry._NETWORKS, "_entries", dict(entries))
     with pytest.raises(ValueError, match="`model` must be one of.*'mine'"):
         TrainConfig(model="mine")
 
