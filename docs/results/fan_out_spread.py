@@ -19,11 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # from a clone, not installed
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-from keras import layers
-
 from keras_ssp import models
-from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.studies import report as comparison
 from keras_ssp.studies.grid import Study
 from keras_ssp.studies.runner import compare
@@ -32,6 +28,8 @@ from keras_ssp.training import TrainConfig
 STEM = 16
 SEPARABLE = (128, 128)
 SQUEEZE, EXPAND = (4, 8), (32, 64)  # SqueezeNet's ratio, 1 to 8
+# All norms start at the variance that spikes at a usual rate give.
+VARIANCE = 0.1
 
 BUDGETS = {
     "separable_cnn": {"data": "digits", "epochs": 20, "learning_rate": 5e-3},
@@ -49,79 +47,29 @@ WEIGHTS = {
 DROPS = (0.01, 0.02, 0.05)
 
 
-def norm():
-    # Starts at the variance that spikes at a usual rate give, as the networks of
-    # keras_ssp.models do, so that deep layers are not silent at first.
-    start = keras.initializers.Constant(0.1)
-    return layers.BatchNormalization(momentum=0.9, moving_variance_initializer=start)
-
-
-def conv(filters, size):
-    return layers.Conv2D(
-        filters,
-        size,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="lecun_normal",
-    )
-
-
-def depthwise():
-    return layers.DepthwiseConv2D(
-        3,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / 3),
-    )
-
-
-def stem(input_shape, width, time_steps, lif):
-    return [
-        keras.Input(input_shape),
-        conv(round(STEM * width), 3),
-        norm(),
-        DirectEncoding(time_steps),
-        LIF(name="stem", **lif),
-    ]
-
-
-def head(classes):
-    return [layers.Flatten(), layers.Dense(classes), RateReadout()]
-
-
-def check(name, activation, pooling):
-    if activation != "lif" or pooling != "average":
-        raise ValueError(
-            f"`activation` must be 'lif' and `pooling` 'average' in {name}. "
-            f"Received: activation={activation!r}, pooling={pooling!r}."
-        )
-
-
-@models.register("separable_cnn")
-def separable_cnn(
-    input_shape, classes, *, width, time_steps, activation, pooling, **lif
-):
+@models.network("separable_cnn", activations=("lif",))
+def separable_cnn(net, x):
     """Stem, two depthwise-separable blocks, a dense head."""
-    check("separable_cnn", activation, pooling)
-    parts = stem(input_shape, width, time_steps, lif)
+    y = net.stem(x, STEM, variance=VARIANCE, name="stem")
     for number, filters in enumerate(SEPARABLE, 1):
-        parts += [depthwise(), norm(), LIF(name=f"depthwise{number}", **lif)]
-        parts += [conv(round(filters * width), 1), norm()]
-        parts += [LIF(name=f"pointwise{number}", **lif), layers.AveragePooling2D(2)]
-    return keras.Sequential(parts + head(classes), name="separable_cnn")
+        y = net.depthwise(y, variance=VARIANCE)
+        y = net.neurons(y, name=f"depthwise{number}")
+        y = net.conv(y, filters, size=1, variance=VARIANCE)
+        y = net.pool(net.neurons(y, name=f"pointwise{number}"), padding="valid")
+    return net.head(net.flatten(y))
 
 
-@models.register("squeeze_cnn")
-def squeeze_cnn(input_shape, classes, *, width, time_steps, activation, pooling, **lif):
+@models.network("squeeze_cnn", activations=("lif",))
+def squeeze_cnn(net, x):
     """Stem, two blocks that squeeze (1 x 1) and expand (3 x 3), a dense head."""
-    check("squeeze_cnn", activation, pooling)
-    parts = [*stem(input_shape, width, time_steps, lif), layers.AveragePooling2D(2)]
+    y = net.stem(x, STEM, variance=VARIANCE, name="stem")
+    y = net.pool(y, padding="valid")
     for number, (few, many) in enumerate(zip(SQUEEZE, EXPAND, strict=True), 1):
-        parts += [conv(round(few * width), 1), norm()]
-        parts += [LIF(name=f"squeeze{number}", **lif)]
-        parts += [conv(round(many * width), 3), norm()]
-        parts += [LIF(name=f"expand{number}", **lif), layers.AveragePooling2D(2)]
-    return keras.Sequential(parts + head(classes), name="squeeze_cnn")
+        y = net.conv(y, few, size=1, variance=VARIANCE)
+        y = net.neurons(y, name=f"squeeze{number}")
+        y = net.conv(y, many, variance=VARIANCE)
+        y = net.pool(net.neurons(y, name=f"expand{number}"), padding="valid")
+    return net.head(net.flatten(y))
 
 
 def study(network, seeds):
