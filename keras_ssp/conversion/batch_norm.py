@@ -1,24 +1,25 @@
-"""Batch normalisation, folded into the linear layer in front of it."""
+"""Batch normalisation, folded into the linear layer before it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_ssp.conversion.linear import Weights, channel_axis, is_linear_layer
+from keras_ssp.conversion.linear import LinearWeights, channel_axis, is_linear_layer
 from keras_ssp.graph import Call, Graph
-from keras_ssp.graph.rebuild import Names, Visit, copy_layer, rebuild, replay
+from keras_ssp.graph.rebuild import UniqueNames, Visitor, copy_layer, rebuild, replay
+from keras_ssp.types import Array, Operation, Tensor
 
 
-def fold_batch_norm(model: Any) -> keras.Model:
+def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Returns the same function without batch normalisation.
 
     In evaluation mode a `BatchNormalization` is `gamma * (x - mean) / sqrt(variance
-    + epsilon) + beta`. Behind a linear layer it is a scale and a shift of that
-    layer's kernel and bias:
+    + epsilon) + beta`. After a linear layer it is a scale and a shift of that layer's
+    kernel and bias:
 
         scale   = gamma / sqrt(variance + epsilon)
         kernel' = kernel * scale
@@ -28,8 +29,8 @@ def fold_batch_norm(model: Any) -> keras.Model:
     called more than once becomes one layer per call.
 
     Args:
-        model: Built Sequential or Functional model. Batch normalisations stand
-            directly behind dense layers and 1-D to 3-D convolutions: plain, grouped,
+        model: Built Sequential or Functional model, whose batch normalisations
+            directly follow dense layers and 1-D to 3-D convolutions: plain, grouped,
             depthwise, separable or transposed.
 
     Returns:
@@ -37,8 +38,8 @@ def fold_batch_norm(model: Any) -> keras.Model:
         `training=False` to rounding.
 
     Raises:
-        ValueError: If a batch normalisation stands elsewhere, or a layer cannot be
-            copied.
+        ValueError: If a batch normalisation follows anything else, or a layer cannot
+            be copied.
 
     Example:
 
@@ -51,10 +52,10 @@ def fold_batch_norm(model: Any) -> keras.Model:
     Reference: Ioffe & Szegedy, "Batch Normalization", ICML 2015; folding as in
     Rueckauer et al., Frontiers in Neuroscience 11:682 (2017).
     """
-    return rebuild(model, f"{model.name}_folded", _folding)
+    return rebuild(model, f"{model.name}_folded", _folding_visitor)
 
 
-def _folding(graph: Graph, names: Names) -> Visit:
+def _folding_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
     producers, readers = graph.producers(), graph.consumers()
 
     def linear_before(norm: Call) -> Call:
@@ -82,25 +83,27 @@ def _folding(graph: Graph, names: Names) -> Visit:
         linear_before(call): call for call in graph.calls if is_batch_norm(call.layer)
     }
 
-    def visit(call: Call, inputs: list[Any]) -> Any:
+    def visit(call: Call, inputs: list[Tensor]) -> Sequence[Tensor]:
         if is_batch_norm(call.layer):
             return inputs
         if call not in folded:
             return replay(call, inputs, names(call.name))
         layer = copy_layer(call, names(call.name), use_bias=True)
         outputs = [layer(inputs[0])]
-        _with_norm(Weights.of(call.layer), folded[call].layer).put_into(layer)
+        _with_norm(LinearWeights.of(call.layer), folded[call].layer).put_into(layer)
         return outputs
 
     return visit
 
 
-def is_batch_norm(layer: Any) -> bool:
+def is_batch_norm(layer: Operation) -> bool:
     """Whether `layer` is a batch normalisation."""
     return type(layer) is layers.BatchNormalization
 
 
-def _with_norm(weights: Weights, norm: Any) -> Weights:
+def _with_norm(
+    weights: LinearWeights, norm: keras.layers.BatchNormalization
+) -> LinearWeights:
     mean, variance = _numbers(norm.moving_mean), _numbers(norm.moving_variance)
     scale = 1.0 / np.sqrt(variance + norm.epsilon)
     if norm.scale:
@@ -111,7 +114,7 @@ def _with_norm(weights: Weights, norm: Any) -> Weights:
     return weights.scaled_output(scale).shifted(shift)
 
 
-def _numbers(weight: Any) -> np.ndarray:
+def _numbers(weight: keras.Variable) -> Array:
     return np.asarray(ops.convert_to_numpy(ops.cast(weight, "float32")), "float64")
 
 

@@ -6,24 +6,25 @@ that do nothing in evaluation mode left out. What is left is of the kinds below.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 from keras import layers
 
 from keras_ssp import graph as graph_lib
 from keras_ssp.conversion.batch_norm import fold_batch_norm, is_batch_norm
-from keras_ssp.conversion.linear import Weights, is_linear_layer
+from keras_ssp.conversion.linear import LinearWeights, is_linear_layer
 from keras_ssp.graph import Call, Graph, timeline
 from keras_ssp.graph.rebuild import (
-    Names,
-    Visit,
+    UniqueNames,
+    Visitor,
     copy_layer,
     copy_weights,
     rebuild,
     replay,
 )
 from keras_ssp.layers import QCFS
+from keras_ssp.types import Operation, Tensor
 
 MAX_POOLS = (
     *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
@@ -68,7 +69,7 @@ SUPPORTED = (
 )
 
 
-def canonical(model: Any) -> keras.Model:
+def canonicalize(model: keras.Model) -> keras.Model:
     """The same function as `model` in evaluation mode, in the kinds given above.
 
     Raises:
@@ -77,15 +78,15 @@ def canonical(model: Any) -> keras.Model:
     graph = graph_lib.trace(model)
     for call in graph.calls:
         _check_supported(call, graph)
-    return rebuild(fold_batch_norm(model), model.name, _splitting)
+    return rebuild(fold_batch_norm(model), model.name, _splitting_visitor)
 
 
-def is_neuron(layer: Any) -> bool:
+def is_neuron(layer: Operation) -> bool:
     """Whether a layer of a canonical network is to become spiking neurons."""
     return isinstance(layer, QCFS) or is_relu(layer)
 
 
-def is_relu(layer: Any) -> bool:
+def is_relu(layer: Operation) -> bool:
     """Whether `layer` is a ReLU, possibly clipped from above."""
     kind = type(layer).__name__
     if type(layer) is layers.Activation:
@@ -98,25 +99,25 @@ def is_relu(layer: Any) -> bool:
     return kind in ("Relu", "Relu6") and not _is_layer(layer)
 
 
-def is_activation(layer: Any) -> bool:
+def is_activation(layer: Operation) -> bool:
     """Whether `layer` applies a function without looking across samples or time."""
     elementwise = (layers.LeakyReLU, layers.ELU, layers.ReLU, layers.Softmax)
     return type(layer) in (layers.Activation, *elementwise)
 
 
-def is_sum(layer: Any) -> bool:
+def is_sum(layer: Operation) -> bool:
     """Whether `layer` adds up its inputs: `Add()` or `a + b`."""
     return type(layer) is layers.Add or (
         type(layer).__name__ == "Add" and not _is_layer(layer)
     )
 
 
-def at_the_end(call: Call, graph: Graph) -> bool:
+def is_at_the_end(call: Call, graph: Graph) -> bool:
     """Whether nothing but the model's output reads what `call` returns."""
     return not any(edge in graph.consumers() for edge in call.outputs)
 
 
-def _is_layer(thing: Any) -> bool:
+def _is_layer(thing: object) -> bool:
     return isinstance(thing, keras.layers.Layer)
 
 
@@ -130,11 +131,11 @@ def _check_supported(call: Call, graph: Graph) -> None:
         )
     if is_linear_layer(layer):
         function = getattr(layer.activation, "__name__", type(layer.activation))
-        last = at_the_end(call, graph)
-        if not (_convertible(layer.activation) or last):
+        last = is_at_the_end(call, graph)
+        if not (_is_convertible(layer.activation) or last):
             raise _wrong_activation(f"{named} with activation {function}")
     elif is_activation(layer) and not is_neuron(layer) and not _is_identity(layer):
-        if not at_the_end(call, graph):
+        if not is_at_the_end(call, graph):
             raise _wrong_activation(named)
     elif is_sum(layer):
         if len(call.inputs) < 2:
@@ -162,14 +163,14 @@ def _wrong_activation(named: str) -> ValueError:
     )
 
 
-def _is_identity(layer: Any) -> bool:
+def _is_identity(layer: Operation) -> bool:
     linear = type(layer) is layers.Activation and (
         layer.activation is keras.activations.linear
     )
     return linear or type(layer) in NOTHING_AT_INFERENCE
 
 
-def _convertible(activation: Any) -> bool:
+def _is_convertible(activation: Operation) -> bool:
     plain = (
         keras.activations.linear,
         keras.activations.relu,
@@ -178,8 +179,8 @@ def _convertible(activation: Any) -> bool:
     return activation in plain or is_neuron(activation)
 
 
-def _splitting(graph: Graph, names: Names) -> Visit:
-    def visit(call: Call, inputs: list[Any]) -> Any:
+def _splitting_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
+    def visit(call: Call, inputs: list[Tensor]) -> Sequence[Tensor]:
         name = names(call.name)
         if _is_identity(call.layer):
             return inputs
@@ -190,7 +191,7 @@ def _splitting(graph: Graph, names: Names) -> Visit:
         activation = call.layer.activation
         layer = copy_layer(call, name, activation=None)
         y = layer(inputs[0])
-        Weights.of(call.layer).put_into(layer)
+        LinearWeights.of(call.layer).put_into(layer)
         if activation is keras.activations.linear:
             return [y]
         return [_apply(activation, y, call.layer, names)]
@@ -198,7 +199,9 @@ def _splitting(graph: Graph, names: Names) -> Visit:
     return visit
 
 
-def _apply(activation: Any, y: Any, owner: Any, names: Names) -> Any:
+def _apply(
+    activation: Operation, y: Tensor, owner: keras.layers.Layer, names: UniqueNames
+) -> Tensor:
     if not _is_layer(activation):
         name = names(f"{owner.name}_{getattr(activation, '__name__', 'activation')}")
         return layers.Activation(activation, dtype=owner.dtype_policy, name=name)(y)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from keras_ssp import graph as graph_lib
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.conversion.canonical import MAX_POOLS, canonical, is_neuron
-from keras_ssp.conversion.spiking import Spiking, Value
+from keras_ssp.conversion.canonical import MAX_POOLS, canonicalize, is_neuron
+from keras_ssp.conversion.spiking import ScaledTensor, SpikingConverter
 from keras_ssp.conversion.thresholds import (
     METHODS,
-    measured_thresholds,
-    trained_thresholds,
+    measure_thresholds,
+    read_thresholds,
 )
 from keras_ssp.graph import Edge, Graph
-from keras_ssp.graph.rebuild import Names, new_inputs, packed_model, run_through
+from keras_ssp.graph.rebuild import UniqueNames, make_inputs, pack_model, run_through
+from keras_ssp.types import Data
 
 POOLINGS = ("spikes", "error")
 
 
 def convert(
-    model: Any,
-    data: Any = None,
+    model: keras.Model,
+    data: Data = None,
     *,
     time_steps: int,
     method: str = "percentile",
@@ -36,7 +35,7 @@ def convert(
     """Converts a trained ReLU network into a spiking one of the same function.
 
     Each activation becomes integrate-and-fire neurons, `LIF(beta=1, reset="soft")`,
-    whose spike rate over T steps stands for the activation `a`:
+    whose spike rate over T steps represents the activation `a`:
 
         rate = clip(floor(T * a / lam + v0) / T, 0, 1),   a ~ lam * rate
 
@@ -47,7 +46,7 @@ def convert(
 
     Args:
         model: Built Sequential or Functional model of dense layers, convolutions,
-            batch normalisation behind them, ReLU or `QCFS`, pooling, residual sums
+            batch normalisation after them, ReLU or `QCFS`, pooling, residual sums
             and layers that only move values. An activation at the very end, such as
             a softmax, is kept and follows the mean over time.
         data: Inputs like those of the training, as for `keras_ssp.energy_report`.
@@ -63,16 +62,17 @@ def convert(
             and is what `QCFS` trains for. Defaults to 0.5.
         max_pooling: `"spikes"`, the largest spike of the window at each step, whose
             rate is at least the largest rate and usually more; or `"error"`, to
-            refuse max pooling behind an activation. Defaults to `"spikes"`.
-        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
+            refuse max pooling after an activation. Defaults to `"spikes"`.
+        batch_size: Positive integer, rows per batch where `data` are arrays. Defaults
+            to 128.
         name: Name of the new model. Defaults to that of `model` and `_snn`.
 
     Returns:
         A Functional `keras.Model` to train on, save, or give to `energy_report`.
 
     Raises:
-        ValueError: If an argument breaks its rule, a layer cannot be converted, or an
-            activation is 0 on all of `data`.
+        ValueError: If a layer cannot be converted, or an activation is 0 on all of
+            `data`.
 
     Example:
 
@@ -94,27 +94,29 @@ def convert(
     one_of("max_pooling", max_pooling, POOLINGS)
     positive_int("batch_size", batch_size)
 
-    plain = canonical(model)
-    graph, names = graph_lib.trace(plain), Names()
+    plain = canonicalize(model)
+    graph, names = graph_lib.trace(plain), UniqueNames()
     if max_pooling == "error":
         _check_max_pooling(graph)
-    spiking = Spiking(
+    converter = SpikingConverter(
         graph,
         names,
         _thresholds(plain, graph, data, method, percentile, batch_size),
         time_steps,
         float(initial_potential),
     )
-    inputs = new_inputs(plain, names)
-    values = run_through(graph, [Value.plain(x) for x in inputs], spiking.visit)
-    outputs = [spiking.read(value).tensor for value in values]
-    return packed_model(plain, inputs, outputs, name or f"{model.name}_snn")
+    inputs = make_inputs(plain, names)
+    values = run_through(
+        graph, [ScaledTensor.plain(x) for x in inputs], converter.visit
+    )
+    outputs = [converter.read(value).tensor for value in values]
+    return pack_model(plain, inputs, outputs, name or f"{model.name}_snn")
 
 
 def _thresholds(
     plain: keras.Model,
     graph: Graph,
-    data: Any,
+    data: Data,
     method: str,
     percentile: float,
     batch_size: int,
@@ -126,8 +128,8 @@ def _thresholds(
             f"to spike. Received: model={plain.name!r}."
         )
     if method == "qcfs":
-        return trained_thresholds(neurons)
-    return measured_thresholds(
+        return read_thresholds(neurons)
+    return measure_thresholds(
         plain,
         neurons,
         data,

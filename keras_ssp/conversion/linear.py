@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
+import keras
 import numpy as np
 from keras import layers, ops
+
+from keras_ssp.types import Array, Operation
 
 # Exactly these types: a subclass may compute something else.
 LINEAR = frozenset(
@@ -29,18 +31,18 @@ _SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
 
-def is_linear_layer(layer: Any) -> bool:
+def is_linear_layer(layer: Operation) -> bool:
     """Whether `layer` computes `kernel * x + bias`, its activation left out."""
     return type(layer) in LINEAR
 
 
-def channel_axis(layer: Any, rank: int) -> int:
+def channel_axis(layer: keras.layers.Layer, rank: int) -> int:
     """The axis of the features (batch left out) that holds a layer's channels."""
     return 0 if getattr(layer, "data_format", "") == "channels_first" else rank - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Weights:
+class LinearWeights:
     """Kernels and bias of a linear layer, in float64.
 
     Args:
@@ -49,12 +51,12 @@ class Weights:
         bias: Array, or `None`.
     """
 
-    layer: Any
-    kernels: tuple[np.ndarray, ...]
-    bias: np.ndarray | None
+    layer: keras.layers.Layer
+    kernels: tuple[Array, ...]
+    bias: Array | None
 
     @classmethod
-    def of(cls, layer: Any) -> Weights:
+    def of(cls, layer: keras.layers.Layer) -> LinearWeights:
         """Reads the weights of a built layer."""
         if isinstance(layer, _SEPARABLE):
             kernels = [layer.depthwise_kernel, layer.pointwise_kernel]
@@ -66,7 +68,7 @@ class Weights:
             _wide(layer.bias) if layer.use_bias else None,
         )
 
-    def scaled_input(self, scale: np.ndarray) -> Weights:
+    def scaled_input(self, scale: Array) -> LinearWeights:
         """Weights that do to `x` what these do to `scale * x`.
 
         Args:
@@ -86,7 +88,7 @@ class Weights:
                 first = first * scale[:, None]
         return dataclasses.replace(self, kernels=(first, *rest))
 
-    def scaled_output(self, scale: np.ndarray) -> Weights:
+    def scaled_output(self, scale: Array) -> LinearWeights:
         """Weights whose result is `scale` times that of these.
 
         Args:
@@ -104,16 +106,16 @@ class Weights:
         bias = None if self.bias is None else self.bias * scale
         return dataclasses.replace(self, kernels=(*rest, last), bias=bias)
 
-    def shifted(self, shift: np.ndarray) -> Weights:
+    def shifted(self, shift: Array) -> LinearWeights:
         """Weights whose result is that of these plus `shift`, one per channel."""
         bias = 0.0 if self.bias is None else self.bias
         return dataclasses.replace(self, bias=bias + shift)
 
-    def put_into(self, layer: Any) -> None:
+    def put_into(self, layer: keras.layers.Layer) -> None:
         """Writes the weights into a built layer of the same type."""
         bias = [] if self.bias is None else [self.bias]
         layer.set_weights([*self.kernels, *bias])
 
 
-def _wide(weight: Any) -> np.ndarray:
+def _wide(weight: keras.Variable) -> Array:
     return np.asarray(ops.convert_to_numpy(ops.cast(weight, "float32")), "float64")

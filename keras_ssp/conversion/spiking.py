@@ -3,9 +3,9 @@
 Every tensor of the new network carries a scale: the value in the original network is
 `scale * rate` of it. Neurons have threshold 1 and spikes have size 1, so the scale
 of a neuron's output is its threshold in the original network, and a linear layer
-takes in the scales before and behind it:
+takes in the scales before and after it:
 
-    kernel' = kernel * scale_before / scale_behind,   bias' = bias / scale_behind
+    kernel' = kernel * scale_before / scale_after,   bias' = bias / scale_after
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from keras import layers, ops
@@ -26,15 +25,16 @@ from keras_ssp.conversion.canonical import (
     is_neuron,
     is_sum,
 )
-from keras_ssp.conversion.linear import Weights, channel_axis, is_linear_layer
+from keras_ssp.conversion.linear import LinearWeights, channel_axis, is_linear_layer
 from keras_ssp.graph import Call, Edge, Graph
-from keras_ssp.graph.rebuild import Names, copy_layer, replay
+from keras_ssp.graph.rebuild import UniqueNames, copy_layer, replay
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.synapses.taps import compact, full
+from keras_ssp.types import Array, Tensor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Value:
+class ScaledTensor:
     """A tensor of the spiking network.
 
     Args:
@@ -44,17 +44,17 @@ class Value:
         folded: Whether time is folded into its batch.
     """
 
-    tensor: Any
-    scale: np.ndarray
+    tensor: Tensor
+    scale: Array
     folded: bool = False
 
     @classmethod
-    def plain(cls, tensor: Any) -> Value:
+    def plain(cls, tensor: Tensor) -> ScaledTensor:
         """A tensor that holds the original value itself."""
         return cls(tensor, _uniform(tensor, 1.0))
 
 
-class Spiking:
+class SpikingConverter:
     """Builds the spiking network; `visit` takes one call of the canonical one.
 
     Args:
@@ -68,7 +68,7 @@ class Spiking:
     def __init__(
         self,
         graph: Graph,
-        names: Names,
+        names: UniqueNames,
         thresholds: dict[str, float],
         time_steps: int,
         initial_potential: float,
@@ -78,10 +78,10 @@ class Spiking:
         self.thresholds = thresholds
         self.time_steps = time_steps
         self.initial_potential = initial_potential
-        self._encoded: dict[int, Value] = {}
+        self._encoded: dict[int, ScaledTensor] = {}
 
-    def visit(self, call: Call, inputs: list[Value]) -> list[Value]:
-        """The values that stand for a call's outputs."""
+    def visit(self, call: Call, inputs: list[ScaledTensor]) -> list[ScaledTensor]:
+        """The values of a call's outputs, from those of its inputs."""
         layer = call.layer
         if is_neuron(layer):
             return [self._neuron(call, inputs[0])]
@@ -96,9 +96,9 @@ class Spiking:
         if type(layer) in (*CHANNELWISE, *RESHAPING):
             return [self._moved(call, inputs[0])]
         # An activation that only the model's output reads.
-        return [Value.plain(self._replay(call, [self.read(inputs[0])]))]
+        return [ScaledTensor.plain(self._replay(call, [self.read(inputs[0])]))]
 
-    def read(self, value: Value) -> Value:
+    def read(self, value: ScaledTensor) -> ScaledTensor:
         """The original value: the mean over time, times the scale."""
         tensor = value.tensor
         if value.folded:
@@ -106,7 +106,7 @@ class Spiking:
         ready = dataclasses.replace(value, tensor=tensor, folded=False)
         return self._rescaled(ready, 1.0, "readout_scale")
 
-    def _neuron(self, call: Call, value: Value) -> Value:
+    def _neuron(self, call: Call, value: ScaledTensor) -> ScaledTensor:
         threshold = self.thresholds[call.name]
         value = self._rescaled(self._encode(value), threshold, f"{call.name}_scale")
         spikes = LIF(
@@ -117,26 +117,26 @@ class Spiking:
             name=self.names(call.name),
             dtype=getattr(call.layer, "dtype_policy", None),
         )(value.tensor)
-        return Value(spikes, _uniform(spikes, threshold), folded=True)
+        return ScaledTensor(spikes, _uniform(spikes, threshold), folded=True)
 
-    def _linear(self, call: Call, value: Value) -> Value:
+    def _linear(self, call: Call, value: ScaledTensor) -> ScaledTensor:
         axis = channel_axis(call.layer, value.scale.ndim)
         self._check_channels(call, value, axis)
         scale = self._target(call.outputs[0]) or 1.0
         layer = copy_layer(call, self.names(call.name))
         y = layer(value.tensor)
-        weights = Weights.of(call.layer).scaled_input(value.scale.ravel())
+        weights = LinearWeights.of(call.layer).scaled_input(value.scale.ravel())
         weights.scaled_output(np.array([1.0 / scale])).put_into(layer)
-        return Value(y, _uniform(y, scale), value.folded)
+        return ScaledTensor(y, _uniform(y, scale), value.folded)
 
-    def _sum(self, call: Call, values: Sequence[Value]) -> Value:
+    def _sum(self, call: Call, values: Sequence[ScaledTensor]) -> ScaledTensor:
         largest = max(float(value.scale.max()) for value in values)
         scale = self._target(call.outputs[0]) or largest
         added = [self._rescaled(v, scale, f"{call.name}_scale").tensor for v in values]
         y = layers.Add(name=self.names(call.name))(added)
-        return Value(y, _uniform(y, scale), values[0].folded)
+        return ScaledTensor(y, _uniform(y, scale), values[0].folded)
 
-    def _concatenate(self, call: Call, values: Sequence[Value]) -> Value:
+    def _concatenate(self, call: Call, values: Sequence[ScaledTensor]) -> ScaledTensor:
         y = self._replay(call, values)
         axis = call.layer.axis % len(y.shape) - 1
         shape = np.broadcast_shapes(*(_without(v.scale.shape, axis) for v in values))
@@ -146,18 +146,18 @@ class Spiking:
             wanted = [n if k == axis else m for k, m in enumerate(shape)]
             parts.append(np.broadcast_to(value.scale, wanted))
         scale = np.concatenate(parts, axis=axis)
-        return Value(y, compact(scale), values[0].folded)
+        return ScaledTensor(y, compact(scale), values[0].folded)
 
-    def _preprocessing(self, call: Call, value: Value) -> Value:
+    def _preprocessing(self, call: Call, value: ScaledTensor) -> ScaledTensor:
         if value.folded or np.any(value.scale != 1.0):
             raise ValueError(
                 f"Layer '{call.name}' of type {type(call.layer).__name__} cannot be "
                 "converted behind an activation or a linear layer. Remedy: put it in "
                 "front of the first one."
             )
-        return Value.plain(self._replay(call, [value]))
+        return ScaledTensor.plain(self._replay(call, [value]))
 
-    def _moved(self, call: Call, value: Value) -> Value:
+    def _moved(self, call: Call, value: ScaledTensor) -> ScaledTensor:
         y = self._replay(call, [value])
         scale = value.scale
         if scale.size == 1:
@@ -175,31 +175,31 @@ class Spiking:
             scale = scale.ravel()
         return dataclasses.replace(value, tensor=y, scale=scale)
 
-    def _all_folded_or_none(self, values: Sequence[Value]) -> list[Value]:
+    def _all_folded_or_none(self, values: Sequence[ScaledTensor]) -> list[ScaledTensor]:
         if any(value.folded for value in values):
             return [self._encode(value) for value in values]
         return list(values)
 
-    def _encode(self, value: Value) -> Value:
+    def _encode(self, value: ScaledTensor) -> ScaledTensor:
         """Repeats a tensor over time, as late as possible: only what must spike."""
         if value.folded:
             return value
         if id(value) not in self._encoded:
             encoding = DirectEncoding(self.time_steps, name=self.names("encoding"))
             y = encoding(value.tensor)
-            self._encoded[id(value)] = Value(y, value.scale, folded=True)
+            self._encoded[id(value)] = ScaledTensor(y, value.scale, folded=True)
         return self._encoded[id(value)]
 
-    def _rescaled(self, value: Value, scale: float, name: str) -> Value:
+    def _rescaled(self, value: ScaledTensor, scale: float, name: str) -> ScaledTensor:
         """The same value with another scale, by a constant factor where they differ."""
         if np.all(value.scale == scale):
             return value
         factor = value.scale / scale
         constant = float(factor.item()) if factor.size == 1 else factor.tolist()
         y = layers.Rescaling(constant, name=self.names(name))(value.tensor)
-        return Value(y, _uniform(y, scale), value.folded)
+        return ScaledTensor(y, _uniform(y, scale), value.folded)
 
-    def _replay(self, call: Call, values: Sequence[Value]) -> Any:
+    def _replay(self, call: Call, values: Sequence[ScaledTensor]) -> Tensor:
         (y,) = replay(call, [v.tensor for v in values], self.names(call.name))
         return y
 
@@ -214,7 +214,7 @@ class Spiking:
                     return found
         return None
 
-    def _check_channels(self, call: Call, value: Value, axis: int) -> None:
+    def _check_channels(self, call: Call, value: ScaledTensor, axis: int) -> None:
         if math.prod(_without(value.scale.shape, axis)) != 1:
             raise ValueError(
                 f"Layer '{call.name}' of type {type(call.layer).__name__} cannot be "
@@ -223,7 +223,7 @@ class Spiking:
             )
 
 
-def _uniform(tensor: Any, scale: float) -> np.ndarray:
+def _uniform(tensor: Tensor, scale: float) -> Array:
     return np.full((1,) * (len(tensor.shape) - 1), float(scale))
 
 

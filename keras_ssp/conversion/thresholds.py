@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ from keras import ops
 from keras_ssp.datasets.inputs import input_batches
 from keras_ssp.graph import Call
 from keras_ssp.layers import QCFS
+from keras_ssp.types import Data, TensorLike
 
 METHODS = ("max", "percentile", "qcfs")
 
@@ -35,7 +35,7 @@ class Activity:
         self.maximum = 0.0
         self._counts = np.zeros(1 << (31 - _SHIFT), "int64")
 
-    def add(self, values: Any) -> None:
+    def add(self, values: TensorLike) -> None:
         """Counts more values; those that are not positive do not matter."""
         values = np.asarray(values, "float32").ravel()
         values = values[values > 0]
@@ -55,7 +55,7 @@ class Activity:
         return edge if edge < self.maximum else self.maximum
 
 
-def trained_thresholds(neurons: Sequence[Call]) -> dict[str, float]:
+def read_thresholds(neurons: Sequence[Call]) -> dict[str, float]:
     """The threshold of each `QCFS` layer.
 
     Raises:
@@ -72,10 +72,10 @@ def trained_thresholds(neurons: Sequence[Call]) -> dict[str, float]:
     return {call.name: call.layer.threshold for call in neurons}
 
 
-def measured_thresholds(
-    model: Any,
+def measure_thresholds(
+    model: keras.Model,
     neurons: Sequence[Call],
-    data: Any,
+    data: Data,
     *,
     percentile: float,
     batch_size: int,
@@ -83,15 +83,15 @@ def measured_thresholds(
     """A percentile of the positive activations of each layer on data.
 
     Args:
-        model: A canonical network.
+        model: A network made by `canonicalize`.
         neurons: Its activation calls.
         data: As for `keras_ssp.energy_report`.
         percentile: In (0, 100]; 100 is the largest value.
         batch_size: Rows per batch where `data` are arrays.
 
     Raises:
-        ValueError: If `data` are missing or break their rules, or a layer is never
-            active or not finite.
+        ValueError: If `data` are missing or empty, do not fit the model's inputs or
+            are not finite, or a layer is never active or not finite.
     """
     if data is None:
         raise ValueError(

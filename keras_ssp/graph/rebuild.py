@@ -7,17 +7,20 @@ model. Nested models are opened up, and a layer that is called twice becomes two
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 import keras
 from keras import tree
 
 from keras_ssp.graph.calls import Call, Edge, Graph, trace
+from keras_ssp.types import Operation, Tensor
 
-Visit = Callable[[Call, list[Any]], Sequence[Any]]
+V = TypeVar("V")  # what stands for a tensor: a symbolic tensor, or one with its scale
+#: Takes a call and the values of its inputs, returns the values of its outputs.
+Visitor: TypeAlias = Callable[[Call, list[V]], Sequence[V]]
 
 
-class Names:
+class UniqueNames:
     """Hands out names that Keras accepts, each of them once."""
 
     def __init__(self) -> None:
@@ -33,7 +36,7 @@ class Names:
         return name
 
 
-def new_inputs(model: Any, names: Names) -> list[Any]:
+def make_inputs(model: keras.Model, names: UniqueNames) -> list[Tensor]:
     """Fresh `keras.Input`s like those of `model`."""
     return [
         keras.Input(batch_shape=x.shape, dtype=x.dtype, name=names(x.name))
@@ -41,17 +44,17 @@ def new_inputs(model: Any, names: Names) -> list[Any]:
     ]
 
 
-def run_through(graph: Graph, inputs: Sequence[Any], visit: Visit) -> list[Any]:
+def run_through(graph: Graph, inputs: Sequence[V], visit: Visitor[V]) -> list[V]:
     """Calls `visit(call, input_values)` in order; returns the output values."""
-    env: dict[Edge, Any] = dict(zip(graph.inputs, inputs, strict=True))
+    env: dict[Edge, V] = dict(zip(graph.inputs, inputs, strict=True))
     for call in graph.calls:
         outputs = visit(call, [env[edge] for edge in call.inputs])
         env.update(zip(call.outputs, outputs, strict=True))
     return [env[edge] for edge in graph.outputs]
 
 
-def packed_model(
-    like: Any, inputs: Sequence[Any], outputs: Sequence[Any], name: str
+def pack_model(
+    like: keras.Model, inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str
 ) -> keras.Model:
     """A model whose inputs and outputs have the structure that `like`'s have."""
     if isinstance(like, keras.Sequential):  # one of each, and no `input` property
@@ -64,18 +67,18 @@ def packed_model(
 
 
 def rebuild(
-    model: Any,
+    model: keras.Model,
     name: str,
-    make_visit: Callable[[Graph, Names], Visit],
+    make_visitor: Callable[[Graph, UniqueNames], Visitor[Tensor]],
 ) -> keras.Model:
-    """The model that `make_visit(graph, names)` makes of the calls of `model`."""
-    graph, names = trace(model), Names()
-    inputs = new_inputs(model, names)
-    outputs = run_through(graph, inputs, make_visit(graph, names))
-    return packed_model(model, inputs, outputs, name)
+    """The model that `make_visitor(graph, names)` makes of the calls of `model`."""
+    graph, names = trace(model), UniqueNames()
+    inputs = make_inputs(model, names)
+    outputs = run_through(graph, inputs, make_visitor(graph, names))
+    return pack_model(model, inputs, outputs, name)
 
 
-def replay(call: Call, tensors: Sequence[Any], name: str) -> Sequence[Any]:
+def replay(call: Call, tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
     """Calls a copy of the layer, weights included, on other tensors."""
     layer = copy_layer(call, name)
     given = iter(tensors)
@@ -88,7 +91,7 @@ def replay(call: Call, tensors: Sequence[Any], name: str) -> Sequence[Any]:
     return outputs
 
 
-def copy_layer(call: Call, name: str, **changes: Any) -> Any:
+def copy_layer(call: Call, name: str, **changes: object) -> Operation:
     """A layer of the same type and configuration; its weights are not copied yet."""
     original = call.layer
     try:
@@ -98,13 +101,13 @@ def copy_layer(call: Call, name: str, **changes: Any) -> Any:
         raise ValueError(
             f"Layer '{call.name}' of type {type(original).__name__} cannot be copied: "
             f"{error} Remedy: give the class a `get_config` from which `from_config` "
-            "makes it anew."
+            "makes it again."
         ) from error
     layer.name = name  # operations do not take a name from their config
     return layer
 
 
-def copy_weights(original: Any, copied: Any) -> None:
+def copy_weights(original: Operation, copied: Operation) -> None:
     """Copies all weights of one layer to another of the same configuration."""
     if getattr(original, "weights", None):
         copied.set_weights(original.get_weights())

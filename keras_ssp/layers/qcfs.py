@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 
 from keras_ssp._checks import positive_int, real
 from keras_ssp.layers.spiking import Range
+from keras_ssp.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
@@ -36,9 +38,6 @@ class QCFS(keras.layers.Layer):
 
     Input shape: any, `(batch, ...)`. Output shape: the same.
 
-    Raises:
-        ValueError: If an argument breaks its rule.
-
     Example:
 
     >>> layer = QCFS(4, initial_threshold=2.0)
@@ -57,7 +56,7 @@ class QCFS(keras.layers.Layer):
         self.initial_threshold = real("initial_threshold", initial_threshold, above=0.0)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         # float32 whatever the policy: 16 bits would move the steps of the staircase.
         self.threshold_weight = self.add_weight(
             name="threshold",
@@ -75,17 +74,17 @@ class QCFS(keras.layers.Layer):
             return self.initial_threshold
         return float(ops.convert_to_numpy(self.threshold_weight))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         threshold = ops.convert_to_tensor(self.threshold_weight)
         steps = ops.cast(inputs, "float32") * self.levels / threshold + 0.5
         # The chain rule through this product is the gradient to `lam` given above.
         y = threshold * (_staircase(self.levels)(steps) / self.levels)
         return ops.cast(y, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         return {
             **config,
@@ -94,14 +93,14 @@ class QCFS(keras.layers.Layer):
         }
 
 
-def _staircase(levels: int) -> Any:
+def _staircase(levels: int) -> Callable[[Tensor], Tensor]:
     """`clip(floor(v), 0, levels)`; derivative 1 for `0 <= v < levels`, else 0."""
 
     @ops.custom_gradient
-    def staircase(v: Any) -> tuple[Any, Any]:
+    def staircase(v: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         inside = ops.cast(ops.logical_and(v >= 0.0, v < levels), v.dtype)
 
-        def grad(*args: Any, upstream: Any = None) -> Any:
+        def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
             # Torch hands over the inputs too, the others the upstream gradient alone.
             return (args[0] if upstream is None else upstream) * inside
 
