@@ -63,8 +63,10 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> str:
 
 
 def _rule(low: float, high: float, above: float) -> str:
-    if low > -math.inf and high < math.inf:
-        return f"a number in [{low:g}, {high:g}]"
+    if high < math.inf:
+        # The bound that decides: `above` leaves its value out, `low` does not.
+        opening = f"({above:g}" if above >= low else f"[{low:g}"
+        return f"a number in {opening}, {high:g}]"
     if low > -math.inf:
         return f"a finite number of at least {low:g}"
     if above > -math.inf:
