@@ -43,6 +43,7 @@ ROWS = (
 
 
 def network(kind, shape, classes, levels):
+    """The network to train, of ReLU or QCFS, with average or max pooling."""
     pool = layers.MaxPooling2D if "max" in kind else layers.AveragePooling2D
 
     def activation():
@@ -58,6 +59,7 @@ def network(kind, shape, classes, levels):
 
 
 def train(kind, data, options, seed):
+    """A trained network of one kind."""
     keras.utils.set_random_seed(seed)
     model = network(kind, data.sample_shape, data.classes, options.levels)
     steps = options.epochs * -(-len(data.train) // BATCH)
@@ -71,6 +73,7 @@ def train(kind, data, options, seed):
 
 
 def accuracy(model, x, y):
+    """Share of right answers."""
     scores = model.predict(x, batch_size=BATCH, verbose=0)
     return float(np.mean(scores.argmax(-1) == y))
 
@@ -121,7 +124,7 @@ def page(found, options):
         f"{options.energy_samples} of them, thresholds from {CALIBRATION} training "
         "images",
         "- network: conv 16 - pool - conv 32 - pool - dense 64 - dense, batch norm "
-        "behind all but the last; average pooling where nothing else is said",
+        "after all but the last; average pooling where nothing else is said",
         f"- training: {options.epochs} epochs, Adam 3e-3 with cosine decay, batch "
         f"{BATCH}, {options.seeds} seeds; QCFS with L = {options.levels}",
         f"- machine: {options.machine}, {keras.backend.backend()}",
