@@ -114,6 +114,15 @@ def test_subclass_of_a_layer_is_not_taken_for_it():
         convert(model, DATA, time_steps=4)
 
 
+def test_any_spiking_layer_is_refused():
+    class Mine(LIF):
+        pass
+
+    model = dense(Mine(name="x"), layers.Dense(2))
+    with pytest.raises(ValueError, match="'x' of type Mine is a spiking layer already"):
+        convert(model, DATA, time_steps=4)
+
+
 def test_constant_added_to_spikes():
     x = keras.Input((4,))
     y = layers.ReLU()(layers.Dense(4)(x)) + 1.0

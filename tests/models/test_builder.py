@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from keras_ssp import energy_report, models
+from keras_ssp.layers import LIF, register_neuron
+from keras_ssp.layers.neurons import _NEURONS
 from keras_ssp.models import NetworkBuilder
 from keras_ssp.models.registry import _NETWORKS
+from tests.models.small import small
 
 
 @pytest.fixture(autouse=True)
 def _contained(monkeypatch):
-    monkeypatch.setattr(_NETWORKS, "_entries", dict(_NETWORKS._entries))
+    for registry in (_NETWORKS, _NEURONS):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
 def define(**options):
@@ -130,3 +134,53 @@ def test_fresh_depthwise_neurons_fire(strides):
     x = np.random.default_rng(0).uniform(size=(4, 16, 16, 1)).astype("float32")
     rows = {row.name: row.rate for row in energy_report(model, x).layers}
     assert 0.02 < rows["lif2"] < 0.6
+
+
+class PatientLIF(LIF):
+    """A neuron of one's own, with a default, an argument and a mean square."""
+
+    mean_square = 0.3
+
+    def __init__(self, beta=0.5, *, threshold=2.0, patience=1, **kwargs):
+        super().__init__(beta, threshold=threshold, **kwargs)
+        self.patience = patience
+
+
+@pytest.fixture
+def patient():
+    register_neuron("patient", PatientLIF)
+
+
+@pytest.mark.parametrize("name", models.names())
+@pytest.mark.usefixtures("patient")
+def test_a_neuron_of_ones_own_is_an_activation_of_every_network(name):
+    assert models.activation_names() == ("lif", "patient", "relu", "qcfs")
+    model = small(name, activation="patient", beta=0.9, patience=3)
+    neurons = [layer for layer in model.layers if isinstance(layer, LIF)]
+    assert neurons and all("patient" in layer.name for layer in neurons)
+    assert {(x.beta, x.threshold, x.patience) for x in neurons} == {(0.9, 2.0, 3)}
+    assert {type(layer) for layer in neurons} == {PatientLIF}
+    assert model.get_layer("encoding").time_steps == 2
+    lif = small(name)
+    for norm in (x.name for x in model.layers if "norm" in x.name):
+        if norm == "norm1":
+            continue  # it sees the image
+        found, expected = (
+            np.asarray(m.get_layer(norm).moving_variance) for m in (model, lif)
+        )
+        np.testing.assert_allclose(found, 3 * expected, rtol=1e-6)
+    if name == "resnet18":  # the threshold, less the spike, and the margin
+        beta = np.asarray(model.get_layer("block1_norm2").beta)
+        np.testing.assert_allclose(beta, 2.0 - 1.0 + 0.25)
+
+
+@pytest.mark.usefixtures("patient")
+def test_arguments_of_neurons_that_an_ann_does_not_have():
+    for argument, takers in (
+        ("patience", "PatientLIF neurons and must only be given with activation='pati"),
+        ("beta", "LIF, PatientLIF neurons and must only be given with activation='lif"),
+        ("leek", "LIF, PatientLIF neurons and must only be given with activation='lif"),
+    ):
+        message = f"`{argument}` is an argument of the {takers}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            small("small_cnn", activation="relu", **{argument: 1})
