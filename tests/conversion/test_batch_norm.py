@@ -15,7 +15,7 @@ from tests.conversion.networks import (
     some_on_every_backend,
 )
 
-# Name to the layer in front of the normalisation, and the shape of its input.
+# Name to the layer before the normalisation, and the shape of its input.
 LINEAR = {
     "dense": (lambda: layers.Dense(5), (6,)),
     "dense of rank 3": (lambda: layers.Dense(5), (3, 6)),
@@ -55,7 +55,7 @@ EVERY_BACKEND = ("dense", "depthwise 2d", "separable 2d", "transposed 2d")
 
 
 @pytest.mark.parametrize("name", some_on_every_backend(LINEAR, EVERY_BACKEND))
-def test_behind_every_linear_layer(name):
+def test_after_every_linear_layer(name):
     make, shape = LINEAR[name]
     norm = layers.BatchNormalization(epsilon=1e-2)
     model = keras.Sequential([keras.Input(shape), make(), norm, layers.ReLU()])

@@ -130,11 +130,11 @@ def test_synapses_see_spikes_of_size_one(make):
         assert (neuron.beta, neuron.threshold, neuron.reset) == (1.0, 1.0, "soft")
         assert neuron.initial_potential == 0.5
     convs = only(layers.Conv2D, snn)
-    stem, behind = convs[0], convs[1:]
-    values = keras.Function(snn.input, [conv.input for conv in behind])(data)
+    stem, others = convs[0], convs[1:]
+    values = keras.Function(snn.input, [conv.input for conv in others])(data)
     for value in values:
         assert set(np.unique(ops.convert_to_numpy(value))) <= {0.0, 1.0}
-    # Time starts behind the stem, which runs once per image.
+    # Time starts after the stem, which runs once per image.
     encoding, readout = only(DirectEncoding, snn), only(RateReadout, snn)
     assert len(encoding) == len(readout) == 1
     assert encoding[0].input is stem.output

@@ -1,7 +1,7 @@
 """Where conversion is exact: one layer of QCFS neurons, and T = levels.
 
-The input is constant over time, so each neuron's rate is its activation; what stands
-behind the neurons is linear in the rates, so nothing is lost.
+The input is constant over time, so each neuron's rate is its activation; what
+follows the neurons is linear in the rates, so nothing is lost.
 """
 
 import keras
@@ -28,7 +28,7 @@ def two_thresholds(y):
     return layers.Concatenate()([first, second])
 
 
-def behind(*parts):
+def after(*parts):
     def build(x):
         y = two_thresholds(x)
         for part in parts:
@@ -61,25 +61,25 @@ def several_consumers(x):
 def networks():
     """Name to a function from the input to the output."""
     return {
-        "flatten": behind(layers.Flatten(), layers.Dense(3)),
-        "reshape": behind(layers.Reshape((12, 18)), layers.Flatten(), layers.Dense(3)),
-        "permute": behind(layers.Permute((3, 1, 2)), layers.Flatten(), layers.Dense(3)),
-        "dense": behind(layers.Dense(3)),
-        "conv": behind(layers.Conv2D(3, 3, strides=2, padding="same")),
-        "groups": behind(layers.Conv2D(4, 3, groups=2)),
-        "depthwise": behind(layers.DepthwiseConv2D(3, depth_multiplier=2)),
-        "separable": behind(layers.SeparableConv2D(3, 3)),
-        "transposed": behind(layers.Conv2DTranspose(3, 3, strides=2)),
-        "average": behind(layers.AveragePooling2D(2, padding="same"), layers.Dense(3)),
-        "global": behind(layers.GlobalAveragePooling2D(), layers.Dense(3)),
-        "global kept": behind(
+        "flatten": after(layers.Flatten(), layers.Dense(3)),
+        "reshape": after(layers.Reshape((12, 18)), layers.Flatten(), layers.Dense(3)),
+        "permute": after(layers.Permute((3, 1, 2)), layers.Flatten(), layers.Dense(3)),
+        "dense": after(layers.Dense(3)),
+        "conv": after(layers.Conv2D(3, 3, strides=2, padding="same")),
+        "groups": after(layers.Conv2D(4, 3, groups=2)),
+        "depthwise": after(layers.DepthwiseConv2D(3, depth_multiplier=2)),
+        "separable": after(layers.SeparableConv2D(3, 3)),
+        "transposed": after(layers.Conv2DTranspose(3, 3, strides=2)),
+        "average": after(layers.AveragePooling2D(2, padding="same"), layers.Dense(3)),
+        "global": after(layers.GlobalAveragePooling2D(), layers.Dense(3)),
+        "global kept": after(
             layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(3, 1)
         ),
-        "padding": behind(layers.ZeroPadding2D(1), layers.Conv2D(3, 3)),
-        "cropping": behind(layers.Cropping2D(1), layers.Conv2D(3, 3)),
-        "up": behind(layers.UpSampling2D(2), layers.Conv2D(3, 3, strides=2)),
-        "dropout": behind(layers.Dropout(0.5), layers.Dense(3)),
-        "two linear": behind(layers.Conv2D(3, 1), layers.Conv2D(2, 3)),
+        "padding": after(layers.ZeroPadding2D(1), layers.Conv2D(3, 3)),
+        "cropping": after(layers.Cropping2D(1), layers.Conv2D(3, 3)),
+        "up": after(layers.UpSampling2D(2), layers.Conv2D(3, 3, strides=2)),
+        "dropout": after(layers.Dropout(0.5), layers.Dense(3)),
+        "two linear": after(layers.Conv2D(3, 1), layers.Conv2D(2, 3)),
         "neurons last": lambda x: neurons(layers.Dense(3)(x)),
         "several consumers": several_consumers,
         "identity sum": identity_sum,
@@ -95,7 +95,7 @@ def networks():
         "static branch": lambda x: layers.Add()(
             [layers.Dense(3)(neurons(layers.Dense(4)(x))), layers.Dense(3)(x)]
         ),
-        "softmax": behind(layers.Flatten(), layers.Dense(3, activation="softmax")),
+        "softmax": after(layers.Flatten(), layers.Dense(3, activation="softmax")),
     }
 
 
