@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,7 +24,6 @@ from keras_ssp.models.shapes import image_shape, share_inside
 from keras_ssp.types import Sizes, Tensor
 
 POOLINGS = ("average", "max")
-POOL = "pool"  # an entry of a layer table
 
 _POOLS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 _GLOBAL_POOLS = {
@@ -298,28 +297,6 @@ class NetworkBuilder:
         """
         y = layers.Dense(self.classes, name=name or self._next("", None)("dense"))(y)
         return RateReadout(name="readout")(y) if self.spiking else y
-
-    def chain(
-        self, x: Tensor, features: Sequence[int | str], hidden: Sequence[int]
-    ) -> Tensor:
-        """The logits of a network without branches.
-
-        Args:
-            x: The network's input.
-            features: Filters of 3x3 convolutions, and `"pool"`, in order.
-            hidden: Units of the dense layers before the last one.
-        """
-        first, *rest = features
-        y = self.stem(x, int(first))
-        for entry in rest:
-            if isinstance(entry, str):
-                y = self.pool(y)
-            else:
-                y = self.neurons(self.conv(y, entry))
-        y = self.flatten(y)
-        for units in hidden:
-            y = self.neurons(self.dense(y, units))
-        return self.head(y)
 
     def model(self, logits: Tensor) -> keras.Model:
         """The finished network, from `image` to `logits`."""

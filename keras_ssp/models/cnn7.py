@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keras_ssp.models.builder import POOL, NetworkBuilder
+from keras_ssp.models.builder import NetworkBuilder
+from keras_ssp.models.chains import POOL, chain
 from keras_ssp.models.registry import network
 from keras_ssp.types import Tensor
 
@@ -29,4 +30,4 @@ def cnn7(net: NetworkBuilder, x: Tensor) -> Tensor:
 
     Reference: for spiking networks of this kind, Suetake et al., arXiv 2302.01500.
     """
-    return net.chain(x, FEATURES, HIDDEN)
+    return chain(net, x, FEATURES, HIDDEN)
