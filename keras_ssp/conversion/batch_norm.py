@@ -68,6 +68,7 @@ def _folding_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
             raise _unfoldable(
                 norm, f"{_described(source)} in front of it has an activation"
             )
+        # Folding changes what the linear layer returns, so nothing else may read it.
         if len(readers[edge]) > 1 or edge in graph.outputs:
             raise _unfoldable(norm, f"{_described(source)} is read elsewhere too")
         rank = len(edge.features)
@@ -88,6 +89,7 @@ def _folding_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
             return inputs
         if call not in folded:
             return replay(call, inputs, names(call.name))
+        # The shift needs a bias, whether the layer had one or not.
         layer = copy_layer(call, names(call.name), use_bias=True)
         outputs = [layer(inputs[0])]
         _with_norm(LinearWeights.of(call.layer), folded[call].layer).put_into(layer)

@@ -140,8 +140,8 @@ def _check_supported(call: Call, graph: Graph) -> None:
     elif is_sum(layer):
         if len(call.inputs) < 2:
             raise ValueError(
-                f"{named} adds a constant. Remedy: make it a bias of the layer in "
-                "front of it."
+                f"{named} adds a constant. Remedy: make it a bias of the layer "
+                "before it."
             )
     elif not (
         is_neuron(layer)
@@ -205,6 +205,7 @@ def _apply(
     if not _is_layer(activation):
         name = names(f"{owner.name}_{getattr(activation, '__name__', 'activation')}")
         return layers.Activation(activation, dtype=owner.dtype_policy, name=name)(y)
+    # A layer given as `activation=` has weights of its own, e.g. a QCFS its threshold.
     layer = type(activation).from_config(activation.get_config())
     layer.name = names(f"{owner.name}_{layer.name}")
     y = layer(y)

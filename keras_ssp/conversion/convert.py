@@ -139,6 +139,8 @@ def _thresholds(
 
 
 def _check_max_pooling(graph: Graph) -> None:
+    # Before the first neurons a tensor is the same at every step, and its maximum is
+    # the maximum of the rates.
     changing: set[Edge] = set()  # what differs from step to step
     for call in graph.calls:
         carried = any(edge in changing for edge in call.inputs)

@@ -122,6 +122,8 @@ class SpikingConverter:
     def _linear(self, call: Call, value: ScaledTensor) -> ScaledTensor:
         axis = channel_axis(call.layer, value.scale.ndim)
         self._check_channels(call, value, axis)
+        # In units of the threshold of the neurons that read it: theirs is then 1. What
+        # only the model's output reads keeps its own units.
         scale = self._target(call.outputs[0]) or 1.0
         layer = copy_layer(call, self.names(call.name))
         y = layer(value.tensor)
@@ -130,6 +132,7 @@ class SpikingConverter:
         return ScaledTensor(y, _uniform(y, scale), value.folded)
 
     def _sum(self, call: Call, values: Sequence[ScaledTensor]) -> ScaledTensor:
+        # Without neurons after the sum, the largest scale keeps every term at most 1.
         largest = max(float(value.scale.max()) for value in values)
         scale = self._target(call.outputs[0]) or largest
         added = [self._rescaled(v, scale, f"{call.name}_scale").tensor for v in values]
@@ -138,6 +141,8 @@ class SpikingConverter:
 
     def _concatenate(self, call: Call, values: Sequence[ScaledTensor]) -> ScaledTensor:
         y = self._replay(call, values)
+        # Scales are joined like the tensors: written out along the joined axis, along
+        # the others only as far as they differ.
         axis = call.layer.axis % len(y.shape) - 1
         shape = np.broadcast_shapes(*(_without(v.scale.shape, axis) for v in values))
         parts = []
@@ -152,8 +157,8 @@ class SpikingConverter:
         if value.folded or np.any(value.scale != 1.0):
             raise ValueError(
                 f"Layer '{call.name}' of type {type(call.layer).__name__} cannot be "
-                "converted behind an activation or a linear layer. Remedy: put it in "
-                "front of the first one."
+                "converted behind an activation or a linear layer. Remedy: put it "
+                "before the first one."
             )
         return ScaledTensor.plain(self._replay(call, [value]))
 
@@ -184,7 +189,7 @@ class SpikingConverter:
         """Repeats a tensor over time, as late as possible: only what must spike."""
         if value.folded:
             return value
-        if id(value) not in self._encoded:
+        if id(value) not in self._encoded:  # what two layers read is encoded once
             encoding = DirectEncoding(self.time_steps, name=self.names("encoding"))
             y = encoding(value.tensor)
             self._encoded[id(value)] = ScaledTensor(y, value.scale, folded=True)

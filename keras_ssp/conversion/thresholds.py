@@ -51,6 +51,7 @@ class Activity:
         """
         reached = np.cumsum(self._counts)
         k = int(np.searchsorted(reached, q / 100.0 * reached[-1]))
+        # The upper edge of the bin: its first number is that of the next one.
         edge = float(np.array([k + 1 << _SHIFT], "uint32").view("float32")[0])
         return edge if edge < self.maximum else self.maximum
 
