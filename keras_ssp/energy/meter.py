@@ -200,8 +200,8 @@ class EnergyMeter:
         for inputs in input_batches(data, self.model, batch_size):
             # A network without any spikes has nothing to measure, only to count.
             if self.sites or not self.readable:
-                for name, value in self._probe.predict_on_batch(inputs).items():
-                    self._add(sums, name, np.asarray(value, "float64"))
+                for k, counts in self._probe.predict_on_batch(inputs).items():
+                    self._add(sums, list(self.sites)[k], counts)
             samples += rows_of(inputs)
             bar.add(1)
         for key in self.sites:
@@ -209,20 +209,24 @@ class EnergyMeter:
         return sums, samples
 
     def _add(
-        self, sums: dict[tuple[int, int], dict[str, np.ndarray]], name: str, value: Any
+        self,
+        sums: dict[tuple[int, int], dict[str, np.ndarray]],
+        key: tuple[int, int],
+        counts: Mapping[str, Any],
     ) -> None:
-        k, quantity = name.split("/")
-        key = list(self.sites)[int(k)]
-        if quantity == "uncountable" and value.any():
-            raise ValueError(
-                f"Layer '{self.sites[key].name}' states that its input are event "
-                "counts, so `data` must hold whole numbers of at least 0. Received: "
-                "other values. Remedy: `EventFrames(events=False)` for analogue frames."
-            )
-        # (batch,) counts are summed over samples; (1, ...) counts per neuron are kept.
-        total = value[0] if quantity == "neurons" else value.sum()
         row = sums.setdefault(key, {})
-        row[quantity] = row.get(quantity, 0.0) + total
+        for quantity, counted in counts.items():
+            value = np.asarray(counted, "float64")
+            if quantity == "uncountable" and value.any():
+                raise ValueError(
+                    f"Layer '{self.sites[key].name}' states that its input are event "
+                    "counts, so `data` must hold whole numbers of at least 0. "
+                    "Received: other values. Remedy: `EventFrames(events=False)` for "
+                    "analogue frames."
+                )
+            # (batch,) counts are summed over samples; (1, ...) ones per neuron kept.
+            total = value[0] if quantity == "neurons" else value.sum()
+            row[quantity] = row.get(quantity, 0.0) + total
 
     def site(self, layer: Any, index: int) -> tuple[int, int]:
         """The key of a site; a subclassed model's sites are found as it runs."""
@@ -251,14 +255,14 @@ class _Probe(keras.Model):
         self.counted = counted
         self.model = counted.model
 
-    def call(self, inputs: Any) -> Mapping[str, Any]:
-        counts: dict[str, Any] = {}
+    def call(self, inputs: Any) -> dict[int, dict[str, Any]]:
+        """What is counted at each site, by its place among the meter's sites."""
+        counts: dict[int, dict[str, Any]] = {}
 
         def hook(layer: Any, index: int, spikes: Any, steps: int) -> None:
             key = self.counted.site(layer, index)
             k = list(self.counted.sites).index(key)
-            for name, value in count(self.counted.sites[key], spikes, steps).items():
-                counts[f"{k}/{name}"] = value
+            counts[k] = count(self.counted.sites[key], spikes, steps)
 
         if self.counted.readable:
             graph.call_state().timeline_checked = True  # `analyze` checked it
