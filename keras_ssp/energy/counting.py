@@ -76,7 +76,7 @@ def site_row(
         spikes=spikes,
         synops=synops,
         fan_out=largest / neurons,
-        Dense=largest * site.steps,
+        dense=largest * site.steps,
         notes=site.notes,
         **optional,
     )
@@ -98,8 +98,8 @@ def analogue_row(layer: Weighted, energy: Any) -> LayerReport:
         time_steps=layer.steps,
         energy_pj=energy.layer_energy(counts),
         fan_out=layer.dense / layer.inputs,
-        Effective_MACs=layer.macs,
-        Dense=layer.macs,
+        macs=layer.macs,
+        dense=layer.macs,
     )
 
 

@@ -74,7 +74,7 @@ def _cells(report: "EnergyReport") -> tuple[list[str], list[list[str]], list[str
             cells += [format_count(row.spikes), _percent(row.rate)]
         else:
             cells += ["-", "-"]
-        counts = (row.fan_out, row.synops, row.Effective_MACs, row.Dense)
+        counts = (row.fan_out, row.synops, row.macs, row.dense)
         cells += [*map(format_count, counts)]
         cells += [format_energy(row.energy_pj), _percent(row.share)]
         body.append([*cells, *(cell(row) for _, cell in optional)])

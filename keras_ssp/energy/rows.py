@@ -29,8 +29,8 @@ class LayerReport:
             `spikes / (neurons * time_steps)`.
         fan_out: Mean number of synapses that leave a neuron.
         synops: Accumulates executed.
-        Effective_MACs: Multiply-accumulates executed.
-        Dense: Operations if every input of the layer's synapses were non-zero.
+        macs: Multiply-accumulates executed.
+        dense: Operations if every input of the layer's synapses were non-zero.
         share: Part of the network's energy. Set by `EnergyReport`.
         silent_neurons: Neurons that never fired on the data, if counted.
         flags: Warnings in one word. `"silent"` (a spiking layer without a spike) and
@@ -53,8 +53,8 @@ class LayerReport:
     rate: float = _DERIVED
     fan_out: float = 0.0
     synops: float = 0.0
-    Effective_MACs: float = 0.0
-    Dense: float = 0.0
+    macs: float = 0.0
+    dense: float = 0.0
     share: float = 0.0
     silent_neurons: int | None = None
     flags: tuple[str, ...] = ()
@@ -104,27 +104,30 @@ class LayerReport:
         """Whether the layer drives its synapses with spikes."""
         return self.kind != "analogue"
 
-    @property
-    def Effective_ACs(self) -> float:
-        """NeuroBench's name for `synops`."""
-        return self.synops
-
     def to_dict(self) -> dict[str, Any]:
-        """Returns the row as plain JSON types."""
-        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Returns the row as plain JSON types, counts under NeuroBench's names."""
+        row = {
+            _FILE_NAMES.get(field.name, field.name): getattr(self, field.name)
+            for field in fields(self)
+        }
         row |= {"flags": list(self.flags), "notes": list(self.notes)}
-        return row | {"Effective_ACs": self.Effective_ACs}
+        return row | {"Effective_ACs": self.synops}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "LayerReport":
         """Builds a row from what `to_dict` returned."""
-        return cls(**{k: v for k, v in row.items() if k != "Effective_ACs"})
+        names = {written: name for name, written in _FILE_NAMES.items()}
+        return cls(
+            **{names.get(k, k): v for k, v in row.items() if k != "Effective_ACs"}
+        )
 
 
 _FLOATS = (
     *("energy_pj", "spikes", "rate", "fan_out", "synops"),
-    *("Effective_MACs", "Dense", "share"),
+    *("macs", "dense", "share"),
 )
+#: Names in files where they are not the attribute's.
+_FILE_NAMES = {"macs": "Effective_MACs", "dense": "Dense"}
 
 
 def with_shares(layers: Iterable[LayerReport]) -> tuple[LayerReport, ...]:

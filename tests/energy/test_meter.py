@@ -99,10 +99,10 @@ def test_report_against_counts_by_hand():
     rows = {row.name: row for row in report.layers}
     first, second, stem = rows["first"], rows["second"], rows["stem"]
     assert (first.spikes, first.rate, first.fan_out) == (4.0, 0.5, 5.0)
-    assert (first.synops, first.Dense) == (20.0, 40.0)
+    assert (first.synops, first.dense) == (20.0, 40.0)
     assert first.energy_pj == pytest.approx(18.0)
     assert (second.spikes, second.flags, second.silent_neurons) == (0.0, ("silent",), 5)
-    assert (stem.Effective_MACs, stem.kind) == (12.0, "analogue")
+    assert (stem.macs, stem.kind) == (12.0, "analogue")
     assert stem.energy_pj == pytest.approx(12 * 4.6)
     assert report.ann_macs == 12 + 20 + 10
     assert report.dense_ann_pj == pytest.approx(42 * 4.6)
