@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from keras_ssp._extras import require
-from keras_ssp.energy.render import format_energy
+from keras_ssp.tables import format_energy
+from keras_ssp.types import Axes, Figure, StrPath, Table
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
@@ -16,8 +15,14 @@ _INK = "#333333"
 _MARGIN = 0.12  # of an energy axis, as a share of what the points span
 
 
-def new(columns: int = 1, *, width: float = 6.4, height: float = 4.2) -> Any:
-    """A figure with `columns` axes side by side; returns it and the list of axes."""
+def new_figure(
+    columns: int = 1, *, width: float = 6.4, height: float = 4.2
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `columns` axes side by side; returns it and the list of axes.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
     figure = require("matplotlib.figure", extra="plots").Figure(
         figsize=(width, height), layout="constrained"
     )
@@ -27,7 +32,7 @@ def new(columns: int = 1, *, width: float = 6.4, height: float = 4.2) -> Any:
     return figure, list(axes)
 
 
-def save(figure: Any, path: str | os.PathLike[str] | None) -> Any:
+def save(figure: Figure, path: StrPath | None) -> Figure:
     """Writes a figure, if there is a path, and returns it."""
     if path is not None:
         figure.savefig(path, dpi=150)
@@ -36,8 +41,8 @@ def save(figure: Any, path: str | os.PathLike[str] | None) -> Any:
 
 def history(
     values: Mapping[str, Sequence[float]],
-    path: str | os.PathLike[str] | None = None,
-) -> Any:
+    path: StrPath | None = None,
+) -> Figure:
     """Draws accuracy and energy over the epochs.
 
     Args:
@@ -47,7 +52,7 @@ def history(
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, (left, right) = new(2, width=9, height=3.6)
+    figure, (left, right) = new_figure(2, width=9, height=3.6)
     epochs = range(1, len(values["loss"]) + 1)
     # A line needs two points to be seen.
     style = {"marker": "o" if len(epochs) < 3 else None, "linewidth": 1.8}
@@ -70,13 +75,13 @@ def history(
 
 
 def accuracy_against_energy(
-    series: Mapping[str, Sequence[Mapping[str, Any]]],
-    path: str | os.PathLike[str] | None = None,
+    series: Mapping[str, Sequence[Table]],
+    path: StrPath | None = None,
     *,
     title: str = "",
     xlabel: str = "synaptic energy per image",
     log: bool = True,
-) -> Any:
+) -> Figure:
     """Draws accuracy against energy: one line per series, bars for the seeds' spread.
 
     Args:
@@ -91,7 +96,7 @@ def accuracy_against_energy(
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, (axis,) = new(width=7.2, height=4.6)
+    figure, (axis,) = new_figure(width=7.2, height=4.6)
     for k, (name, points) in enumerate(series.items()):
         points = sorted(points, key=lambda p: p["energy_pj"])
         axis.errorbar(
@@ -133,9 +138,12 @@ def accuracy_against_energy(
     return save(figure, path)
 
 
-def _log_energies(axis: Any, least: float, most: float) -> None:
-    """A logarithmic axis as wide as the points, not as their bars: mean less standard
-    deviation may be near 0, or below it, and so many decades to the left."""
+def _log_energies(axis: Axes, least: float, most: float) -> None:
+    """A logarithmic axis as wide as the points, not as their error bars.
+
+    The mean less the standard deviation may be near 0, or below it, many decades to
+    the left of the points.
+    """
     ticker = require("matplotlib.ticker", extra="plots")
     axis.set_xscale("log")
     room = max(1.2, (most / least) ** _MARGIN)
@@ -147,10 +155,10 @@ def _log_energies(axis: Any, least: float, most: float) -> None:
 
 def layer_shares(
     shares: Mapping[str, Mapping[str, float]],
-    path: str | os.PathLike[str] | None = None,
+    path: StrPath | None = None,
     *,
     title: str = "",
-) -> Any:
+) -> Figure:
     """Draws, layer by layer, the share of each penalty against that of the energy.
 
     Args:
@@ -161,7 +169,7 @@ def layer_shares(
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    figure, (bars, scatter) = new(2, width=11, height=4.4)
+    figure, (bars, scatter) = new_figure(2, width=11, height=4.4)
     layers = list(shares["energy"])
     width = 0.8 / len(shares)
     for k, (name, found) in enumerate(shares.items()):
@@ -188,4 +196,64 @@ def layer_shares(
     scatter.set(xlabel="share of the energy (%)", ylabel="share of the penalty (%)")
     scatter.legend(frameon=False, fontsize=8)
     bars.set_title(title, fontsize=10, loc="left")
+    return save(figure, path)
+
+
+def layer_bars(
+    layers: Sequence[str],
+    shares: Mapping[str, Sequence[float]],
+    path: StrPath | None = None,
+    *,
+    amounts: Mapping[str, Sequence[str]] | None = None,
+    title: str = "",
+    xlabel: str = "share of the total (%)",
+) -> Figure:
+    """Draws horizontal bars, one a layer and series.
+
+    Args:
+        layers: Names of the layers, from top to bottom.
+        shares: Name of a series to each layer's share.
+        path: Image file to write. Defaults to none.
+        amounts: Name of a series to what its bars say before the share. Defaults to
+            none.
+        title: Above the picture.
+        xlabel: What the shares are of.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    figure, (axes,) = new_figure(width=8, height=1.9 + 0.5 * len(layers))
+    height = 0.8 / len(shares)
+    longest = 1.0
+    for k, (name, found) in enumerate(shares.items()):
+        values = [100 * share for share in found]
+        longest = max([longest, *values])
+        offset = (k - (len(shares) - 1) / 2) * height
+        places = [i + offset for i in range(len(layers))]
+        axes.barh(places, values, height=height, color=COLOURS[k], label=name)
+        labels = [f"{value:.1f} %" for value in values]
+        if amounts and name in amounts:
+            pairs = zip(amounts[name], labels, strict=True)
+            labels = [f"{amount} ({label})" for amount, label in pairs]
+        for value, place, label in zip(values, places, labels, strict=True):
+            axes.annotate(
+                label,
+                (value, place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=_INK,
+            )
+    if len(shares) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    # Room on the right for the label after the longest bar.
+    axes.set_xlim(0, 1.3 * longest)
+    axes.set_yticks(range(len(layers)), layers)
+    axes.invert_yaxis()
+    axes.set_xlabel(xlabel)
+    axes.set_title(title, fontsize=10, loc="left")
     return save(figure, path)

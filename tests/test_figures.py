@@ -76,3 +76,14 @@ def test_layer_shares_draws_penalties_against_the_energy(tmp_path):
     np.testing.assert_allclose(drawn["synaptic, p = 1"], [[70, 70], [30, 30]])
     np.testing.assert_allclose(drawn["balanced"], [[70, 40], [30, 60]])
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_layer_bars_draws_each_series_of_each_layer():
+    shares = {"energy": [0.75, 0.25], "penalty": [0.5, 0.5]}
+    amounts = {"energy": ["3 nJ", "1 nJ"]}
+    (axes,) = figures.layer_bars(["a", "b"], shares, amounts=amounts, title="t").axes
+    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+    assert widths == [[75, 25], [50, 50]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["3 nJ (75.0 %)", "1 nJ (25.0 %)", "50.0 %", "50.0 %"]

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_ssp.energy.formulas import LayerCounts
-from keras_ssp.energy.rows import LayerReport
+from keras_ssp.energy.rows import ANALOGUE, ENCODING, LayerReport
 from keras_ssp.synapses.sites import Site, Weighted
 from keras_ssp.synapses.taps import per_sample, uniform
 
@@ -69,7 +69,7 @@ def site_row(
         optional["rate"] = float(sums["active"]) / slots
     return LayerReport(
         name=site.name,
-        kind="lif" if site.spiking else "encoding",
+        kind=site.layer.kind if site.spiking else ENCODING,
         neurons=neurons,
         time_steps=site.steps,
         energy_pj=cost,
@@ -93,7 +93,7 @@ def analogue_row(layer: Weighted, energy: Any) -> LayerReport:
     )
     return LayerReport(
         name=layer.name,
-        kind="analogue",
+        kind=ANALOGUE,
         neurons=layer.inputs,
         time_steps=layer.steps,
         energy_pj=energy.layer_energy(counts),

@@ -1,23 +1,28 @@
 """The energy report: one row per layer, totals, and the two ANN baselines."""
 
+from __future__ import annotations
+
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from os import PathLike
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Final, cast
 
-from keras_ssp.energy import hardware, render
-from keras_ssp.energy.formulas import EnergyModel, non_negative
-from keras_ssp.energy.rows import LayerReport, with_shares
+from keras_ssp import figures
+from keras_ssp.energy import hardware
+from keras_ssp.energy.formulas import EnergyModel, activation_bits, non_negative
+from keras_ssp.energy.rows import LayerReport, columns_of, with_shares
+from keras_ssp.tables import Table, format_count, format_energy
+from keras_ssp.types import Config, Figure, StrPath
+from keras_ssp.types import Table as Values
 
 __all__ = ["EnergyReport", "LayerReport"]
 
 METHOD = "estimate:operation-counts"
 
-StrPath: TypeAlias = str | PathLike[str]
-_DERIVED = math.nan  # "work it out from the other fields"
+_ESTIMATE = "Energies are an estimate from operation counts, not a measurement."
+_WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,7 @@ class EnergyReport:
     """Where the energy of one inference goes.
 
     All quantities are per sample. `print(report)` shows the table, `to_json`,
-    `to_markdown`, `to_csv` and `plot` write it.
+    `to_markdown`, `to_csv` and `plot` write it; `table` gives it to other formats.
 
     Args:
         model_name: Name of the model.
@@ -60,8 +65,8 @@ class EnergyReport:
     time_steps: int
     layers: tuple[LayerReport, ...]
     ann_macs: float = 0.0
-    dense_ann_pj: float = _DERIVED
-    bit_matched_ann_pj: float = _DERIVED
+    dense_ann_pj: float = _WORKED_OUT
+    bit_matched_ann_pj: float = _WORKED_OUT
     notes: tuple[str, ...] = ()
     method: str = METHOD
 
@@ -73,11 +78,11 @@ class EnergyReport:
                 raise ValueError(f"`{name}` must be >= 1. Received: {name}={count}.")
             object.__setattr__(self, name, count)
         dense, matched = self.dense_ann_pj, self.bit_matched_ann_pj
-        if math.isnan(dense):
+        if dense is None:
             dense = model.dense_ann_pj(self.ann_macs)
-        if math.isnan(matched):
+        if matched is None:
             matched = model.bit_matched_ann_pj(self.ann_macs, self.time_steps)
-        derived: dict[str, Any] = {
+        derived: Config = {
             "energy_model": model,
             "ann_macs": non_negative("ann_macs", self.ann_macs),
             "dense_ann_pj": non_negative("dense_ann_pj", dense),
@@ -90,6 +95,11 @@ class EnergyReport:
 
     def _sum(self, value: Callable[[LayerReport], float]) -> float:
         return math.fsum(value(row) for row in self.layers)
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the spiking layers; encoding layers that emit spikes count."""
+        return sum(row.neurons for row in self.layers if row.spiking)
 
     @property
     def spikes(self) -> float:
@@ -128,9 +138,69 @@ class EnergyReport:
         return self._sum(lambda row: row.energy_pj if row.spiking else 0.0)
 
     def __str__(self) -> str:
-        return render.text(self)
+        return self.table().text()
 
-    def to_dict(self) -> dict[str, Any]:
+    def table(self, title: str | None = None) -> Table:
+        """The report as a table in readable units: a row a layer, totals, facts.
+
+        Args:
+            title: The line above. Defaults to one with the name of the model.
+
+        Returns:
+            A `keras_ssp.tables.Table`, which writes text, Markdown, CSV or HTML.
+        """
+        columns = columns_of(self.layers)
+        totals = [column.total_cell(self, self.layers) for column in columns]
+        return Table(
+            columns,
+            [[column.cell(row) for column in columns] for row in self.layers],
+            total=["total", *totals[1:]],
+            title=title or f"Energy of {self.model_name!r}, per sample",
+            facts=self._facts(),
+        )
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What follows the table, as (label, sentence)."""
+        analogue = self.energy_pj - self.synaptic_energy_pj
+        facts = [
+            (
+                "total",
+                f"{format_energy(self.energy_pj)} per sample: "
+                f"spiking layers {format_energy(self.synaptic_energy_pj)}, "
+                f"analogue synapses {format_energy(analogue)}; "
+                f"mean of {self.samples} samples",
+            ),
+            (
+                "dense ANN",
+                f"{self._against(self.dense_ann_pj)} "
+                f"({format_count(self.ann_macs)} MACs)",
+            ),
+            (
+                "bit-matched ANN",
+                f"{self._against(self.bit_matched_ann_pj)} "
+                f"({activation_bits(self.time_steps)}-bit activations, "
+                f"as T = {self.time_steps} steps carry)",
+            ),
+        ]
+        flagged = [f"{r.name} ({', '.join(r.flags)})" for r in self.layers if r.flags]
+        if flagged:
+            facts.append(("flagged", ", ".join(flagged)))
+        facts += [("note", f"{r.name}: {n}") for r in self.layers for n in r.notes]
+        facts += [("note", note) for note in self.notes]
+        model = self.energy_model
+        prices = f"AC {model.ac_pj:g} pJ, MAC {model.mac_pj:g} pJ"
+        about = f"; {model.description}" if model.description else ""
+        facts.append(("energy model", f"{model.name} ({prices}{about})"))
+        facts.append(("source", model.source or "not given"))
+        facts.append(("method", f"{self.method}. {_ESTIMATE}"))
+        return facts
+
+    def _against(self, ann_pj: float) -> str:
+        energy = self.energy_pj
+        ratio = f", {ann_pj / energy:.3g} times the network" if energy else ""
+        return f"{format_energy(ann_pj)}{ratio}"
+
+    def to_dict(self) -> Config:
         """Returns the report as plain JSON types, totals included."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data["energy_model"] = self.energy_model.to_dict()
@@ -143,7 +213,7 @@ class EnergyReport:
         return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "EnergyReport":
+    def from_dict(cls, data: Values) -> EnergyReport:
         """Builds a report from what `to_dict` returned."""
         values = {k: v for k, v in data.items() if k != "totals"}
         values["layers"] = [LayerReport.from_dict(row) for row in data["layers"]]
@@ -155,14 +225,28 @@ class EnergyReport:
 
     def to_markdown(self, path: StrPath | None = None) -> str:
         """Returns the report as a Markdown table, and writes it to `path` if given."""
-        return _write(render.markdown(self), path)
+        title = f"Energy of `{self.model_name}`, per sample"
+        table = self.table(title)
+        # Flags are at the right in Markdown, as in the files that exist.
+        table.columns = tuple(
+            replace(column, left=k < 2) for k, column in enumerate(table.columns)
+        )
+        return _write(table.markdown() + "\n", path)
 
     def to_csv(self, path: StrPath | None = None) -> str:
         """Returns the rows as CSV in plain units, and writes them if given a path."""
-        return _write(render.csv_rows(self), path)
+        rows = [row.to_dict() for row in self.layers]
+        table = (
+            Table(list(rows[0]), [list(row.values()) for row in rows]) if rows else None
+        )
+        return _write(table.csv() if table else "", path)
 
-    def plot(self, path: StrPath | None = None) -> Any:
+    def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the energy of each layer, beside its penalty if there is one.
+
+        With a penalty, only spiking layers are drawn and their parts are of the
+        spiking layers' energy: an analogue stem has energy but nothing to penalise,
+        and would hide that the two are proportional.
 
         Args:
             path: Image file to write. Defaults to none.
@@ -173,14 +257,34 @@ class EnergyReport:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        figure = render.figure(self)
-        if path is not None:
-            figure.savefig(path, dpi=150)
-        return figure
+        penalised = any(row.penalty is not None for row in self.layers)
+        rows = [row for row in self.layers if row.spiking or not penalised]
+        whole = self.synaptic_energy_pj if penalised else self.energy_pj
+        energies = [row.energy_pj / whole if whole else 0.0 for row in rows]
+        shares = {"energy": energies}
+        title, of = (
+            f"{self.model_name}: {format_energy(self.energy_pj)} per sample",
+            "energy",
+        )
+        if penalised:
+            shares["penalty"] = [row.penalty_share or 0.0 for row in rows]
+            of = "spiking layers' energy, and of the penalty"
+            analogue = self.energy_pj - self.synaptic_energy_pj
+            if analogue > 0:
+                title += f", {format_energy(analogue)} of it analogue (not drawn)"
+        return figures.layer_bars(
+            [row.name for row in rows],
+            shares,
+            path,
+            amounts={"energy": [format_energy(row.energy_pj) for row in rows]},
+            title=f"{title}\nestimate from operation counts, {self.energy_model.name}",
+            xlabel=f"part of the {of} (%)",
+        )
 
 
 _TOTALS = (
-    *("spikes", "rate", "synops", "macs", "dense", "energy_pj", "synaptic_energy_pj"),
+    *("spikes", "rate", "synops", "macs", "dense", "energy_pj"),
+    "synaptic_energy_pj",
 )
 
 

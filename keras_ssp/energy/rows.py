@@ -1,26 +1,83 @@
-"""One row of the energy report."""
+"""One row of the energy report; each of its fields says how it is shown."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, cast
 
 from keras_ssp.energy.formulas import non_negative
+from keras_ssp.tables import Column, format_count, format_energy, format_share
+from keras_ssp.types import Config, Table
 
-KINDS = ("lif", "encoding", "analogue")
+ENCODING = "encoding"
+ANALOGUE = "analogue"
 SATURATED_RATE = 0.95
 
-_DERIVED = math.nan  # "work it out from the other fields"
+_WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportColumn(Column):
+    """How a field of a row is shown, and under which name files hold it.
+
+    Args:
+        text: Formats a value of the field.
+        total: Whether the total row shows the report's value of the same name, or the
+            sum of the rows' where the report has none. Defaults to `False`.
+        dash: Whether analogue rows show a dash. Defaults to `False`.
+        optional: Whether the column shows only where a row has a value.
+        before: The field whose column comes next in the table. Defaults to the
+            next field.
+        key: Name in JSON and CSV. Defaults to the field's.
+    """
+
+    text: Callable[..., str] = format_count
+    total: bool = False
+    dash: bool = False
+    optional: bool = False
+    before: str = ""
+    key: str = ""
+    name: str = ""
+
+    def shown(self, rows: Iterable[LayerReport]) -> bool:
+        """Whether the table of these rows has the column."""
+        values = [getattr(row, self.name) for row in rows]
+        return not self.optional or any(v is not None and v != () for v in values)
+
+    def cell(self, row: LayerReport) -> str:
+        """The field of one row, as text."""
+        value = getattr(row, self.name)
+        none = value is None or (self.dash and not row.spiking)
+        return "-" if none else self.text(value)
+
+    def total_cell(self, report: object, rows: Iterable[LayerReport]) -> str:
+        """What the total row says."""
+        if not self.total:
+            return ""
+        total = getattr(report, self.name, None)
+        if total is None:
+            total = math.fsum(getattr(row, self.name) or 0.0 for row in rows)
+        return self.text(total)
+
+
+def _column(header: str, text: Callable[..., str], **how: Any) -> Config:
+    return {"column": ReportColumn(header=header, text=text, **how)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReport:
     """What one layer does and costs, per sample, averaged over the data.
 
+    A field with a `_column` is a column of the report: to add one, add it here and
+    where `energy.counting` fills it.
+
     Args:
         name: Name of the layer.
-        kind: `"lif"`, `"encoding"` (an encoding layer that emits spikes) or
-            `"analogue"` (synapses driven by analogue values).
+        kind: Name of a neuron's type, such as `"lif"`; `"encoding"` (an encoding
+            layer that emits spikes) or `"analogue"` (synapses driven by analogue
+            values).
         neurons: Neurons of the layer.
         time_steps: T.
         energy_pj: Energy, in pJ.
@@ -40,56 +97,94 @@ class LayerReport:
         penalty_share: Part of the summed penalty. Set by `EnergyReport`.
 
     Raises:
-        ValueError: If `kind` is unknown, a number is negative or not finite, or the
-            rate is above 1.
+        ValueError: If `kind` is not a word, a number is negative or not finite, or
+            the rate is above 1.
+
+    Example:
+
+    >>> row = LayerReport(name="first", kind="lif", neurons=4, time_steps=2, spikes=2,
+    ...     energy_pj=18.0)
+    >>> row.rate, row.is_neuron, row.flags
+    (0.25, True, ())
     """
 
-    name: str
-    kind: str
-    neurons: int
-    time_steps: int
-    energy_pj: float
-    spikes: float = 0.0
-    rate: float = _DERIVED
-    fan_out: float = 0.0
-    synops: float = 0.0
-    macs: float = 0.0
-    dense: float = 0.0
-    share: float = 0.0
-    silent_neurons: int | None = None
-    flags: tuple[str, ...] = ()
+    # In the order of JSON and CSV; the table's order differs where `before` says so.
+    name: str = field(metadata=_column("layer", str, left=True))
+    kind: str = field(metadata=_column("kind", str, left=True))
+    neurons: int = field(metadata=_column("neurons", format_count, total=True))
+    time_steps: int = field(metadata=_column("T", str, total=True))
+    energy_pj: float = field(
+        metadata=_column("energy", format_energy, total=True, before="share")
+    )
+    spikes: float = field(
+        default=0.0,
+        metadata=_column("spikes", format_count, total=True, dash=True),
+    )
+    rate: float = field(
+        default=_WORKED_OUT,
+        metadata=_column("rate", format_share, total=True, dash=True),
+    )
+    fan_out: float = field(default=0.0, metadata=_column("fan-out", format_count))
+    synops: float = field(
+        default=0.0, metadata=_column("SynOps", format_count, total=True)
+    )
+    macs: float = field(
+        default=0.0,
+        metadata=_column("MACs", format_count, total=True, key="Effective_MACs"),
+    )
+    dense: float = field(
+        default=0.0, metadata=_column("Dense", format_count, total=True, key="Dense")
+    )
+    share: float = field(
+        default=0.0, metadata=_column("share", format_share, total=True)
+    )
+    silent_neurons: int | None = field(
+        default=None,
+        metadata=_column("silent neurons", format_count, total=True, optional=True),
+    )
+    flags: tuple[str, ...] = field(
+        default=(), metadata=_column("flags", ", ".join, left=True, optional=True)
+    )
     notes: tuple[str, ...] = ()
-    penalty: float | None = None
-    penalty_share: float | None = None
+    penalty: float | None = field(
+        default=None,
+        metadata=_column(
+            "penalty", format_count, total=True, optional=True, before="flags"
+        ),
+    )
+    penalty_share: float | None = field(
+        default=None,
+        metadata=_column("of penalty", format_share, optional=True, before="flags"),
+    )
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind.split() != [self.kind]:
             raise ValueError(
-                f"`kind` must be one of {KINDS}. Received: kind={self.kind!r}."
+                f"`kind` must be one of '{ENCODING}', '{ANALOGUE}' and the names of "
+                f"neurons, which have no spaces. Received: kind={self.kind!r}."
             )
-        for name in ("neurons", "time_steps"):
-            self._set(name, int(non_negative(name, getattr(self, name))))
-        slots = self.neurons * self.time_steps
-        if math.isnan(self.rate):
+        for each in fields(self):
+            self._check_number(each.name, str(each.type))
+        if self.rate is None:
+            slots = self.neurons * self.time_steps
             self._set("rate", self.spikes / slots if slots else 0.0)
-        for name in _FLOATS:
-            self._set(name, non_negative(name, getattr(self, name)))
         if self.rate > 1 + 1e-6:  # float32 sums may overshoot a little
             raise ValueError(
                 "`rate` must be in [0, 1]. "
                 f"Received: rate={self.rate!r} in layer {self.name!r}."
             )
         self._set("rate", min(self.rate, 1.0))
-        for name in ("penalty", "penalty_share"):
-            if getattr(self, name) is not None:
-                self._set(name, non_negative(name, getattr(self, name)))
-        if self.silent_neurons is not None:
-            count = int(non_negative("silent_neurons", self.silent_neurons))
-            self._set("silent_neurons", count)
         self._set("flags", tuple(dict.fromkeys((*self._own_flags(), *self.flags))))
         self._set("notes", tuple(self.notes))
 
-    def _set(self, name: str, value: Any) -> None:
+    def _check_number(self, name: str, annotation: str) -> None:
+        number = {"int": int, "float": float}.get(annotation.partition(" | ")[0])
+        value = getattr(self, name)
+        given = value is not None or ("None" not in annotation and name != "rate")
+        if number is not None and given:
+            self._set(name, number(non_negative(name, value)))
+
+    def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
     def _own_flags(self) -> tuple[str, ...]:
@@ -102,32 +197,56 @@ class LayerReport:
     @property
     def spiking(self) -> bool:
         """Whether the layer drives its synapses with spikes."""
-        return self.kind != "analogue"
+        return self.kind != ANALOGUE
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def is_neuron(self) -> bool:
+        """Whether the layer's spikes are those of neurons, not of an encoding layer."""
+        return self.kind not in (ENCODING, ANALOGUE)
+
+    def to_dict(self) -> Config:
         """Returns the row as plain JSON types, counts under NeuroBench's names."""
-        row = {
-            _FILE_NAMES.get(field.name, field.name): getattr(self, field.name)
-            for field in fields(self)
-        }
+        row = {_key(name): getattr(self, name) for name in _FIELDS}
         row |= {"flags": list(self.flags), "notes": list(self.notes)}
         return row | {"Effective_ACs": self.synops}
 
     @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> "LayerReport":
+    def from_dict(cls, row: Table) -> LayerReport:
         """Builds a row from what `to_dict` returned."""
-        names = {written: name for name, written in _FILE_NAMES.items()}
+        names = {_key(name): name for name in _FIELDS}
         return cls(
             **{names.get(k, k): v for k, v in row.items() if k != "Effective_ACs"}
         )
 
 
-_FLOATS = (
-    *("energy_pj", "spikes", "rate", "fan_out", "synops"),
-    *("macs", "dense", "share"),
-)
-#: Names in files where they are not the attribute's.
-_FILE_NAMES = {"macs": "Effective_MACs", "dense": "Dense"}
+_FIELDS = tuple(each.name for each in fields(LayerReport))
+
+
+def _columns() -> dict[str, ReportColumn]:
+    """The columns by field, in the order of the table."""
+    found = {
+        each.name: replace(each.metadata["column"], name=each.name)
+        for each in fields(LayerReport)
+        if "column" in each.metadata
+    }
+    order = [name for name, column in found.items() if not column.before]
+    for name, column in found.items():
+        if column.before:
+            order.insert(order.index(column.before), name)
+    return {name: found[name] for name in order}
+
+
+COLUMNS: Mapping[str, ReportColumn] = _columns()
+
+
+def _key(name: str) -> str:
+    column = COLUMNS.get(name)
+    return (column.key if column else "") or name
+
+
+def columns_of(rows: Sequence[LayerReport]) -> list[ReportColumn]:
+    """The columns that the table of these rows has."""
+    return [column for column in COLUMNS.values() if column.shown(rows)]
 
 
 def with_shares(layers: Iterable[LayerReport]) -> tuple[LayerReport, ...]:

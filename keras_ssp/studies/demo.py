@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from keras_ssp import figures
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets import load
-from keras_ssp.energy.render import format_count, format_energy
 from keras_ssp.studies.over_seeds import OverSeeds
+from keras_ssp.tables import Table, format_count, format_energy
 from keras_ssp.training import Run, train
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.folder import write_json
@@ -59,7 +58,7 @@ def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Se
     seeds = positive_int("seeds", seeds)
     folder = pathlib.Path(out)
     console = Console()
-    figures.new()  # without matplotlib it fails here, not after the training
+    figures.new_figure()  # without matplotlib it fails here, not after the training
     started = time.perf_counter()
     data = load("digits")
     console.print(
@@ -83,7 +82,7 @@ def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Se
                 f"{format_energy(runs[-1].report.synaptic_energy_pj)}"
             )
         settings.append(Setting(label, weight, tuple(runs)))
-    console.print(_table(settings, seeds))
+    console.print(_table(settings, seeds).rich())
     console.print(verdict(settings))
     folder.mkdir(parents=True, exist_ok=True)
     _write(settings, folder)
@@ -112,25 +111,23 @@ def verdict(settings: Sequence[Setting]) -> str:
 
 
 def _table(settings: Sequence[Setting], seeds: int) -> Table:
-    table = Table(
-        title=f"Synaptic energy per digit (cmos45 estimate), mean of {seeds} seeds",
-        title_justify="left",
-    )
-    table.add_column("setting")
-    for title in ("accuracy (%)", "SynOps", "energy", "of no penalty", "rate"):
-        table.add_column(title, justify="right", no_wrap=True)
     base = settings[0].mean("synaptic_energy_pj")
-    for s in settings:
-        energy = s.mean("synaptic_energy_pj")
-        table.add_row(
-            s.label,
-            f"{100 * s.mean('test_accuracy'):.2f} ± {100 * s.std('test_accuracy'):.2f}",
-            format_count(s.mean("synops")),
-            format_energy(energy),
-            f"{100 * energy / base:.0f} %",
-            f"{100 * s.mean('spike_rate'):.1f} %",
-        )
-    return table
+    return Table(
+        ["setting", "accuracy (%)", "SynOps", "energy", "of no penalty", "rate"],
+        [
+            (
+                s.label,
+                f"{100 * s.mean('test_accuracy'):.2f} ± "
+                f"{100 * s.std('test_accuracy'):.2f}",
+                format_count(s.mean("synops")),
+                format_energy(s.mean("synaptic_energy_pj")),
+                f"{100 * s.mean('synaptic_energy_pj') / base:.0f} %",
+                f"{100 * s.mean('spike_rate'):.1f} %",
+            )
+            for s in settings
+        ],
+        title=f"Synaptic energy per digit (cmos45 estimate), mean of {seeds} seeds",
+    )
 
 
 def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:

@@ -13,12 +13,12 @@ import keras
 from keras_ssp import figures, penalties
 from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
-from keras_ssp.energy.render import format_energy
 from keras_ssp.graph import timeline
 from keras_ssp.penalties.binding import penalize
 from keras_ssp.studies.equal_accuracy import Ratio, Saving
 from keras_ssp.studies.grid import Row, is_baseline
 from keras_ssp.studies.series import ENERGY, Cell, cells, ratios, savings
+from keras_ssp.tables import Table, format_energy
 from keras_ssp.training import EVALUATION_BATCH
 from keras_ssp.training.config import TrainConfig, read_config
 from keras_ssp.training.folder import write_json
@@ -49,7 +49,7 @@ def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
         `"energy"` and names of penalties to layer name to share.
     """
     report = energy_report(model, x, batch_size=EVALUATION_BATCH)
-    rows = [row for row in report.layers if row.kind == "lif" and row.energy_pj]
+    rows = [row for row in report.layers if row.is_neuron and row.energy_pj]
     found = {"energy": {row.name: row.energy_pj for row in rows}}
     own = [(layer, layer.bound_penalty) for layer in timeline.spiking_layers(model)]
     try:
@@ -153,7 +153,7 @@ def _markdown(
         "Test accuracy and energy, mean ± standard deviation over the seeds; energies",
         "are estimates from operation counts, per image.",
         "",
-        *_table(
+        Table(
             ["series", "setting", "seeds", "test accuracy (%)", "SynOps (k)"]
             + ["synaptic energy", "spike rate (%)"],
             [
@@ -169,13 +169,13 @@ def _markdown(
                 for series, settings in grouped.items()
                 for cell in settings
             ],
-        ),
+        ).markdown(),
         "",
         "Energy at equal accuracy: how many times less synaptic energy than without",
         "penalty, at the accuracy of no penalty (mean of its seeds) less so many",
         "points; interpolated for each seed, geometric mean ± standard deviation.",
         "",
-        *_by_drop(saved),
+        _by_drop(saved),
     ]
     if any(against.values()):
         parts += [
@@ -184,40 +184,35 @@ def _markdown(
             "needs there: the ratio of the two curves, seed by seed, geometric mean ±",
             "standard deviation; above 1 the series is the dearer one.",
             "",
-            *_by_drop(against),
+            _by_drop(against),
         ]
     if shares:
         parts += [
             "",
             "Shares of the spiking layers (%), on the first network without penalty:",
             "",
-            *_table(
+            Table(
                 ["layer", *shares],
                 [
                     [layer, *(f"{100 * found[layer]:.2f}" for found in shares.values())]
                     for layer in shares["energy"]
                 ],
-            ),
+            ).markdown(),
         ]
     return "\n".join([*parts, ""])
 
 
-def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> list[str]:
-    return _table(
+def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> str:
+    return Table(
         ["series", *(f"−{100 * drop:g} points" for drop in found)],
         [
             [series, *(str(by_series[series]) for by_series in found.values())]
             for series in next(iter(found.values()))
         ],
-    )
+    ).markdown()
 
 
 def _spread(cell: Cell, name: str, scale: float, digits: int) -> str:
     mean, std = scale * cell.mean(name), scale * cell.std(name)
     spread = f" ± {std:.{digits}f}" if len(cell.rows) > 1 else ""
     return f"{mean:.{digits}f}{spread}"
-
-
-def _table(header: list[str], body: list[list[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]

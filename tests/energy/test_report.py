@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_ssp import _extras
-from keras_ssp.energy import hardware, render
+from keras_ssp.energy import hardware
 from keras_ssp.energy.report import EnergyReport, LayerReport
 
 STEM = LayerReport(
@@ -133,10 +133,12 @@ def test_flags(kind, spikes, flags):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "relu"}, "`kind` must be one of"),
+        ({"kind": "re lu"}, "`kind` must be one of"),
+        ({"kind": ""}, "`kind` must be one of"),
+        ({"kind": None}, "`kind` must be one of"),
         ({"energy_pj": -1.0}, "`energy_pj` must be a finite number >= 0"),
         ({"synops": math.nan}, "`synops` must be a finite number >= 0"),
-        ({"spikes": 401, "rate": math.nan}, r"`rate` must be in \[0, 1\]"),
+        ({"spikes": 401, "rate": None}, r"`rate` must be in \[0, 1\]"),
         ({"rate": 1.1}, r"`rate` must be in \[0, 1\]. Received: rate=1.1 in .*'lif'"),
         ({"penalty": -1.0}, "`penalty` must be a finite number >= 0"),
     ],
@@ -257,27 +259,56 @@ def test_markdown(tmp_path):
     assert "- dense ANN: 23 nJ" in text
 
 
+ROWS = """\
+name,kind,neurons,time_steps,energy_pj,spikes,rate,fan_out,synops,Effective_MACs,\
+Dense,share,silent_neurons,flags,notes,penalty,penalty_share,Effective_ACs
+conv2d,analogue,784,1,4600.0,0.0,0.0,0.0,0.0,1000.0,1000.0,\
+0.8363636363636363,,,driven by analogue values,,,0.0
+lif,lif,100,4,900.0,0.0,0.0,50.0,3000.0,0.0,20000.0,\
+0.16363636363636364,7,silent,,3000.0,1.0,3000.0
+"""
+
+TABLE = """\
+| layer | kind | neurons | T | spikes | rate | fan-out | SynOps | MACs | Dense | \
+energy | share | silent neurons | penalty | of penalty | flags |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | \
+---: | ---: | ---: | ---: | ---: | ---: |
+| conv2d | analogue | 784 | 1 | - | - | 0 | 0 | 1 k | 1 k | \
+4.6 nJ | 83.6 % | - | - | - |  |
+| lif | lif | 100 | 4 | 0 | 0.0 % | 50 | 3 k | 0 | 20 k | \
+900 pJ | 16.4 % | 7 | 3 k | 100.0 % | silent |
+| **total** |  | **100** | **4** | **0** | **0.0 %** |  | **3 k** | **1 k** | \
+**21 k** | **5.5 nJ** | **100.0 %** | **7** | **3 k** |  |  |
+"""
+
+
+def test_order_and_names_of_the_columns():
+    """What others read does not move when a column is added or renamed here."""
+    silent = replace(FIRST, spikes=0, rate=0.0, energy_pj=900.0)
+    r = report(STEM, silent)
+    assert r.to_csv() == ROWS
+    assert TABLE in r.to_markdown()
+
+
+def test_table_gives_the_report_to_other_formats():
+    table = report().table("mine")
+    assert table.title == "mine" and table.columns[0].header == "layer"
+    assert "<td>lif_1[b]</td>" in table.html()
+
+
+def test_files_with_either_names_are_read():
+    row = STEM.to_dict()
+    row["macs"], row["dense"] = row.pop("Effective_MACs"), row.pop("Dense")
+    assert LayerReport.from_dict(row) == LayerReport.from_dict(STEM.to_dict()) == STEM
+
+
 @pytest.mark.parametrize(
-    ("pj", "text"),
-    [
-        (0, "0 pJ"),
-        (0.5, "0.5 pJ"),
-        (999.94, "999.9 pJ"),
-        (999.96, "1 nJ"),
-        (1234.5, "1.234 nJ"),
-        (4.6e6, "4.6 uJ"),
-        (2e9, "2 mJ"),
-        (3e12, "3 J"),
-        (5e16, "50000 J"),
-    ],
+    ("kind", "neuron"), [("lif", True), ("mine", True), ("encoding", False)]
 )
-def test_format_energy(pj, text):
-    assert render.format_energy(pj) == text
-
-
-def test_format_count():
-    counts = (0, 27, 12_345, 1e10)
-    assert [render.format_count(c) for c in counts] == ["0", "27", "12.35 k", "10 G"]
+def test_rows_of_neurons(kind, neuron):
+    row = replace(FIRST, kind=kind)
+    assert (row.is_neuron, row.spiking) == (neuron, True)
+    assert not STEM.is_neuron and not STEM.spiking
 
 
 def test_empty_report():
