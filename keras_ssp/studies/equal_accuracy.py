@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-#: (energy, accuracy) of one trained network.
-Point = tuple[float, float]
+from keras_ssp.pareto import Point as Point
+from keras_ssp.pareto import envelope
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,31 +63,6 @@ def crossing(points: Iterable[Point], accuracy: float) -> Crossing:
             z = (accuracy - a0) / (a1 - a0)
             return Crossing(math.exp((1 - z) * math.log(e0) + z * math.log(e1)))
     return Crossing(math.inf)
-
-
-def envelope(points: Iterable[Point]) -> list[Point]:
-    """The points that no other one beats, by rising energy and accuracy.
-
-    Raises:
-        ValueError: If there is no point, or an energy is not above 0.
-
-    Example:
-
-    >>> envelope([(2.0, 0.9), (1.0, 0.8), (3.0, 0.85)])
-    [(1.0, 0.8), (2.0, 0.9)]
-    """
-    ordered = sorted(points, key=lambda point: (point[0], -point[1]))
-    if not ordered:
-        raise ValueError("`points` must hold at least one point. Received: none.")
-    if not ordered[0][0] > 0:
-        raise ValueError(
-            f"`points` must have energies above 0. Received: energy={ordered[0][0]}."
-        )
-    front: list[Point] = []
-    for energy, accuracy in ordered:
-        if not front or accuracy > front[-1][1]:
-            front.append((energy, accuracy))
-    return front
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,6 @@ from keras_ssp.studies.equal_accuracy import (
     Crossing,
     Saving,
     crossing,
-    envelope,
     ratio,
     saving,
 )
@@ -37,20 +36,7 @@ def test_cheapest_network_bounds_and_nothing_is_extrapolated():
 
 def test_networks_that_are_dearer_and_worse_do_not_count():
     points = [(1.0, 0.5), (10.0, 0.9), (30.0, 0.7), (100.0, 0.9)]
-    assert envelope(points) == [(1.0, 0.5), (10.0, 0.9)]
     assert crossing(points, 0.7) == crossing(points[:2], 0.7)
-
-
-@given(points=POINTS)
-def test_envelope_is_the_non_dominated_set(points):
-    def dominated(p):
-        return any(
-            q[0] <= p[0] and q[1] >= p[1] and (q[0], q[1]) != (p[0], p[1])
-            for q in points
-        )
-
-    expected = sorted({p for p in points if not dominated(p)})
-    assert envelope(points) == expected
 
 
 @given(points=POINTS, low=st.floats(0, 1), high=st.floats(0, 1))
