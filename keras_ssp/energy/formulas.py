@@ -4,18 +4,22 @@ Every energy is in pJ and every count is per sample. The constants of the models
 come with the package are in `hardware.py`.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from keras_ssp.types import Config
 
 SPIKING = "spiking"
 ANALOGUE = "analogue"
 
 
-def non_negative(name: str, value: Any) -> float:
+def non_negative(name: str, value: object) -> float:
     """Returns `value` as a float, or says that `name` is not a finite number >= 0."""
     try:
-        number = math.nan if isinstance(value, bool | str) else float(value)
+        number = math.nan if isinstance(value, bool | str) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
@@ -28,6 +32,8 @@ def non_negative(name: str, value: Any) -> float:
 @dataclass(frozen=True, kw_only=True)
 class LayerCounts:
     """What one layer does for one sample.
+
+    All counts are finite numbers of at least 0.
 
     Args:
         kind: `"spiking"` (its output are spikes) or `"analogue"`.
@@ -73,9 +79,9 @@ class EnergyModel:
     spiking layer is exactly proportional to its synaptic penalty.
 
     Args:
-        name: Name it is found by.
-        ac_pj: Energy of one accumulate, in pJ.
-        mac_pj: Energy of one multiply-accumulate, in pJ.
+        name: Name it is found by, not empty.
+        ac_pj: Energy of one accumulate, in pJ; a finite number of at least 0.
+        mac_pj: Energy of one multiply-accumulate, in pJ; the same.
         description: One line for people.
         source: Where the constants come from.
 
@@ -129,7 +135,7 @@ class EnergyModel:
         T binary steps tell T + 1 rates apart, as `b = ceil(log2(T + 1))` bits do, so
         the fair opponent is an ANN with b-bit activations (Yan et al.). The price of
         its MAC is our own model: a b-bit activation times a weight, done
-        bit-serially, is b accumulates, and never dearer than a full MAC:
+        bit-serially, is b accumulates, and never costs more than a full MAC:
         `macs * min(b * ac_pj, mac_pj)`. Every bit counts as set, so the ANN's own
         sparsity is not credited to it.
 
@@ -148,9 +154,9 @@ class EnergyModel:
         mac = min(activation_bits(time_steps) * self.ac_pj, self.mac_pj)
         return macs * (mac + self.overhead_pj)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Config:
         """Returns a JSON-ready config that `get` turns back into an equal model."""
-        config: dict[str, Any] = {"kind": self.kind}
+        config: Config = {"kind": self.kind}
         return config | {f.name: getattr(self, f.name) for f in fields(self)}
 
 

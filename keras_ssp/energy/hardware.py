@@ -14,10 +14,13 @@ They are estimates from operation counts; none is a measurement of your network 
 chip.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from keras_ssp._registry import Registry
 from keras_ssp.energy.formulas import (
     EnergyModel,
     LayerCounts,
@@ -26,6 +29,7 @@ from keras_ssp.energy.formulas import (
     activation_bits,
     sram_access_pj,
 )
+from keras_ssp.types import Config, Table
 
 __all__ = [
     "EnergyModel",
@@ -40,10 +44,14 @@ __all__ = [
     "sram_access_pj",
 ]
 
-EnergyModelLike: TypeAlias = str | EnergyModel | Mapping[str, Any]
+#: A registered name, a model, or its prices as `EnergyModel.to_dict` writes them.
+EnergyModelLike: TypeAlias = str | EnergyModel | Table
 
-_MODELS: dict[str, EnergyModel] = {}
-_KINDS: dict[str, type[EnergyModel]] = {}
+_MODELS: Registry[EnergyModel] = Registry(
+    "energy_model", also="an EnergyModel, or a dict with 'ac_pj' and 'mac_pj'"
+)
+# The classes, by what configs call them.
+_KINDS: Registry[type[EnergyModel]] = Registry("kind")
 
 
 def register_energy_model(
@@ -52,35 +60,50 @@ def register_energy_model(
     """Makes an energy model available by its name.
 
     Args:
-        model: The model. A subclass sets a `kind` of its own, by which `get` finds
-            the class of a saved config.
-        overwrite: Whether it may replace a model of the same name.
+        model: The model; its name has no spaces. A subclass sets a `kind` of its own,
+            by which `get` finds the class of a saved config.
+        overwrite: Whether it may replace a model of the same name. Defaults to
+            `False`.
 
     Returns:
         `model`.
 
     Raises:
         ValueError: If the name, or the `kind` of another class, is taken.
+
+    Example:
+
+    >>> _ = register_energy_model(EnergyModel(name="mine", ac_pj=0.5, mac_pj=2.0))
+    >>> get("mine").ac_pj
+    0.5
     """
     if not isinstance(model, EnergyModel):
         raise ValueError(f"`model` must be an EnergyModel. Received: model={model!r}.")
-    if model.name in _MODELS and not overwrite:
-        raise ValueError(
-            "`model` must have a name that is free, or pass `overwrite=True`. "
-            f"Received: model.name={model.name!r}."
-        )
-    if _KINDS.setdefault(model.kind, type(model)) is not type(model):
+    held = _KINDS.find(model.kind)
+    if held is not None and _path(held) != _path(type(model)):
         raise ValueError(
             f"`model` must have a `kind` of its own: {model.kind!r} belongs to "
-            f"{_KINDS[model.kind].__name__}. Received: model={model!r}."
+            f"{held.__name__}. Received: model={model!r}."
         )
-    _MODELS[model.name] = model
+    _MODELS.add((model.name,), model, overwrite=overwrite)
+    # A class that a notebook's cell defines again takes the place of the first one.
+    _KINDS.add((model.kind,), type(model), overwrite=True)
     return model
 
 
+def _path(cls: type[EnergyModel]) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
 def names() -> tuple[str, ...]:
-    """Names of the registered energy models."""
-    return tuple(_MODELS)
+    """Names of the registered energy models.
+
+    Example:
+
+    >>> names()[0]
+    'cmos45'
+    """
+    return _MODELS.names()
 
 
 def get(identifier: EnergyModelLike) -> EnergyModel:
@@ -102,27 +125,24 @@ def get(identifier: EnergyModelLike) -> EnergyModel:
     """
     if isinstance(identifier, EnergyModel):
         return identifier
-    if isinstance(identifier, str) and identifier in _MODELS:
-        return _MODELS[identifier]
     if isinstance(identifier, Mapping):
         return _from_config(dict(identifier))
-    raise ValueError(
-        f"`energy_model` must be one of {', '.join(map(repr, _MODELS))}, an "
-        "EnergyModel, or a dict with 'ac_pj' and 'mac_pj'. "
-        f"Received: energy_model={identifier!r}."
-    )
+    found = _MODELS.find(identifier)
+    if found is None:
+        raise ValueError(_MODELS.unknown(identifier))
+    return found
 
 
-def _from_config(config: dict[str, Any]) -> EnergyModel:
+def _from_config(config: Config) -> EnergyModel:
     received = dict(config)
     kind = config.pop("kind", EnergyModel.kind)
-    if kind not in _KINDS:
+    cls = _KINDS.find(kind)
+    if cls is None:
         raise ValueError(
-            f"`kind` must be one of {', '.join(map(repr, _KINDS))}. "
+            f"`kind` must be one of {', '.join(map(repr, _KINDS.names()))}. "
             f"Received: energy_model={received!r}."
         )
     config.setdefault("name", "custom")
-    cls = _KINDS[kind]
     known = [field.name for field in fields(cls)]
     wanted = [name for name in known if name.endswith("_pj")]
     if set(config) - set(known) or set(wanted) - set(config):

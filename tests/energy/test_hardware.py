@@ -181,8 +181,8 @@ class PerSpike(EnergyModel):
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(hardware, "_MODELS", dict(hardware._MODELS))
-    monkeypatch.setattr(hardware, "_KINDS", dict(hardware._KINDS))
+    for each in (hardware._MODELS, hardware._KINDS):
+        monkeypatch.setattr(each, "_entries", dict(each._entries))
 
 
 def test_register(registry):
@@ -190,9 +190,23 @@ def test_register(registry):
     assert hardware.register_energy_model(model) is model
     assert hardware.get("per-spike").layer_energy(SPIKING) == 100.0
     assert type(hardware.get(model.to_dict())) is PerSpike
-    with pytest.raises(ValueError, match="name that is free"):
+    with pytest.raises(ValueError, match="`name` must be free: 'per-spike' is"):
         hardware.register_energy_model(model)
     hardware.register_energy_model(model, overwrite=True)
+    with pytest.raises(ValueError, match="Did you mean 'per-spike'?"):
+        hardware.get("per_spike")
+
+
+def test_a_cell_that_defines_its_class_again(registry):
+    for price in (1.0, 2.0):
+
+        class Mine(EnergyModel):
+            kind = "mine"
+
+        model = Mine(name="mine", ac_pj=price, mac_pj=0.0)
+        hardware.register_energy_model(model, overwrite=True)
+    found = hardware.get("mine")
+    assert found.ac_pj == 2.0 and type(hardware.get(found.to_dict())) is Mine
 
 
 def test_register_refuses(registry):
