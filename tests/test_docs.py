@@ -50,8 +50,8 @@ def _contained(tmp_path, monkeypatch):
     """Files and registrations of an example end with it."""
     monkeypatch.chdir(tmp_path)
     for module, name in (
-        (hardware, "_MODELS"),
-        (hardware, "_KINDS"),
+        (hardware._MODELS, "_entries"),
+        (hardware._KINDS, "_entries"),
         (networks._NETWORKS, "_entries"),
         (neurons._NEURONS, "_entries"),
         (registry.RULES, "_entries"),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import os
 import pathlib
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
@@ -20,6 +17,7 @@ from keras_ssp.tables import Table, format_count, format_energy
 from keras_ssp.training import Run, train
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.folder import write_json
+from keras_ssp.types import StrPath
 
 #: lambda of the normalised penalty: it lies in [0, 1] then.
 WEIGHTS = (0.3, 1.0, 3.0)
@@ -40,19 +38,18 @@ class Setting(OverSeeds):
         return [run.summary() for run in self.runs]
 
 
-def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Setting]:
+def run(out: StrPath = "runs/demo", *, seeds: int = 3) -> list[Setting]:
     """Trains without penalty and with three lambda, prints and draws the comparison.
 
     Args:
         out: Folder for `results.csv`, `summary.json`, `accuracy_energy.png`,
             `layers.png` and `layers.md`; older results of the demo are replaced.
-        seeds: Trainings of each setting. Defaults to 3.
+        seeds: Positive integer, trainings of each setting. Defaults to 3.
 
     Returns:
         The settings, the one without penalty first.
 
     Raises:
-        ValueError: If `seeds` is not a positive integer.
         ImportError: If scikit-learn or matplotlib is missing.
     """
     seeds = positive_int("seeds", seeds)
@@ -92,7 +89,7 @@ def run(out: str | os.PathLike[str] = "runs/demo", *, seeds: int = 3) -> list[Se
 
 
 def verdict(settings: Sequence[Setting]) -> str:
-    """One sentence: the cheapest setting that costs at most one point of accuracy."""
+    """One sentence: the least energy that costs at most one point of accuracy."""
     base, *others = settings
     good = [
         s
@@ -131,15 +128,14 @@ def _table(settings: Sequence[Setting], seeds: int) -> Table:
 
 
 def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:
-    rows: list[dict[str, Any]] = [
+    rows = [
         {"weight": s.weight, "seed": r.config.seed, **r.summary()}
         for s in settings
         for r in s.runs
     ]
-    with open(folder / "results.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    table = Table(list(rows[0]), [list(row.values()) for row in rows])
+    with open(folder / "results.csv", "w", encoding="utf-8", newline="\r\n") as file:
+        file.write(table.csv())
     write_json(
         folder / "summary.json",
         {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import inspect
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 
@@ -14,7 +13,7 @@ from keras_ssp import figures, penalties
 from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.graph import timeline
-from keras_ssp.penalties.binding import penalize
+from keras_ssp.penalties import SpikePenalty, penalize
 from keras_ssp.studies.equal_accuracy import Ratio, Saving
 from keras_ssp.studies.grid import Row, is_baseline
 from keras_ssp.studies.series import ENERGY, Cell, cells, ratios, savings
@@ -22,21 +21,41 @@ from keras_ssp.tables import Table, format_energy
 from keras_ssp.training import EVALUATION_BATCH
 from keras_ssp.training.config import TrainConfig, read_config
 from keras_ssp.training.folder import write_json
+from keras_ssp.types import Config, Data, StrPath
 
 # Images on which the layers' shares are measured.
 LAYER_SAMPLES = 2000
 
 
-# The penalties of which the layer picture shows the shares.
-_COMPARED = {
-    "synaptic, p = 1": penalties.SynapticPenalty(1.0),
-    "synaptic, p = 2": penalties.SynapticPenalty(1.0, p=2),
-    "spike count": penalties.SpikeCountPenalty(1.0),
-    "balanced": penalties.BalancedPenalty(1.0),
-}
+def compared_penalties() -> dict[str, SpikePenalty]:
+    """The penalties of which the picture of the layers shows the shares.
+
+    All that are registered and need no argument but lambda; one that steers the whole
+    network towards a number has no share of a layer. The synaptic one is there for
+    two exponents: both are in proportion to the energy.
+
+    Example:
+
+    >>> list(compared_penalties())[:4]
+    ['synaptic, p = 1', 'synaptic, p = 2', 'spike count', 'balanced']
+    """
+    found: dict[str, SpikePenalty] = {}
+    for name in penalties.names():
+        make = penalties.get(name)
+        if name == "synaptic":
+            found |= {f"{name}, p = {p:g}": make(1.0, p=p) for p in (1.0, 2.0)}
+        elif not _needs_more(make):
+            found[name.replace("_", " ")] = make(1.0)
+    return found
 
 
-def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
+def _needs_more(make: type[SpikePenalty]) -> bool:
+    _, *others = inspect.signature(make).parameters.values()
+    varying = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return any(a.default is a.empty and a.kind not in varying for a in others)
+
+
+def layer_shares(model: keras.Model, x: Data) -> dict[str, dict[str, float]]:
     """Each layer's share of the energy and of every penalty, on one network.
 
     The model's own penalty is put back afterwards.
@@ -46,14 +65,15 @@ def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
         x: Inputs.
 
     Returns:
-        `"energy"` and names of penalties to layer name to share.
+        `"energy"` and names of penalties to layer name to share; a penalty that is 0
+        on all layers has none.
     """
     report = energy_report(model, x, batch_size=EVALUATION_BATCH)
     rows = [row for row in report.layers if row.is_neuron and row.energy_pj]
     found = {"energy": {row.name: row.energy_pj for row in rows}}
     own = [(layer, layer.bound_penalty) for layer in timeline.spiking_layers(model)]
     try:
-        for name, penalty in _COMPARED.items():
+        for name, penalty in compared_penalties().items():
             penalize(model, penalty)
             values = penalty_values(model, x, batch_size=EVALUATION_BATCH)
             found[name] = {row.name: values[row.name] for row in rows}
@@ -63,12 +83,13 @@ def layer_shares(model: keras.Model, x: Any) -> dict[str, dict[str, float]]:
     return {
         name: {layer: value / sum(values.values()) for layer, value in values.items()}
         for name, values in found.items()
+        if sum(values.values())
     }
 
 
 def write(
     rows: Sequence[Row],
-    out: str | os.PathLike[str],
+    out: StrPath,
     *,
     drops: Sequence[float] = (0.005, 0.01, 0.02),
     data_dir: str | None = None,
@@ -116,7 +137,7 @@ def write(
 
 def _numbers(
     found: Mapping[float, Mapping[str, Saving | Ratio]],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Config]:
     return {
         str(drop): {
             series: dataclasses.asdict(one) | {"mean": one.mean}
@@ -172,8 +193,8 @@ def _markdown(
         ).markdown(),
         "",
         "Energy at equal accuracy: how many times less synaptic energy than without",
-        "penalty, at the accuracy of no penalty (mean of its seeds) less so many",
-        "points; interpolated for each seed, geometric mean ± standard deviation.",
+        "penalty, at the accuracy of no penalty (mean of its seeds) minus N points;",
+        "interpolated for each seed, geometric mean ± standard deviation.",
         "",
         _by_drop(saved),
     ]
@@ -182,7 +203,7 @@ def _markdown(
             "",
             "How many times the energy of the synaptic penalty (p = 1) each series",
             "needs there: the ratio of the two curves, seed by seed, geometric mean ±",
-            "standard deviation; above 1 the series is the dearer one.",
+            "standard deviation; above 1 the series needs more energy.",
             "",
             _by_drop(against),
         ]

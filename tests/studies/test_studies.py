@@ -6,7 +6,7 @@ import json
 import keras
 import pytest
 
-from keras_ssp import SynapticPenalty, penalize
+from keras_ssp import SynapticPenalty, penalize, penalties
 from keras_ssp.studies import report as comparison
 from keras_ssp.studies.grid import Study
 from keras_ssp.studies.runner import COLUMNS, RESULTS, append_rows, compare, read_rows
@@ -15,6 +15,7 @@ from keras_ssp.training.config import TrainConfig
 from tests.helpers import images, small_snn
 
 BASE = {"train_samples": 128, "width": 0.25, "time_steps": 2, "epochs": 1}
+SERIES = ["synaptic, p = 1", "synaptic, p = 2", "spike count", "balanced"]
 GRID = {
     "penalties": ["none", "synaptic", "synops_target", "converted"],
     "seeds": [0],
@@ -217,6 +218,20 @@ def test_ratios_to_the_synaptic_penalty_are_seed_by_seed():
         if r["series"] in ("none", "balanced")
     ]
     assert set(ratios(rows + other, 0.01)) == {"balanced", "converted"}
+
+
+def test_layer_shares_compare_every_registered_penalty(monkeypatch):
+    entries = penalties.family._PENALTIES
+    monkeypatch.setattr(entries, "_entries", dict(entries._entries))
+
+    @penalties.register("last_only")
+    class LastOnly(penalties.SpikePenalty):
+        def taps(self, site):
+            return site.taps if site.name == "lif2" else []
+
+    shares = comparison.layer_shares(small_snn(), images(6))
+    assert list(shares) == ["energy", *SERIES, "last only"]
+    assert shares["last only"] == {"lif1": 0.0, "lif2": 1.0}
 
 
 def test_layer_shares_of_the_synaptic_penalty_are_those_of_the_energy():
