@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.energy import hardware
-from keras_ssp.energy.meter import EnergyMeter
+from keras_ssp.energy import EnergyMeter, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.penalties.binding import penalized_layers, set_penalty_weight
+from keras_ssp.types import Data, Logs
 
 SHAPES = ("linear", "cosine", "step")
 
@@ -26,13 +25,15 @@ class EnergyMonitor(keras.callbacks.Callback):
     Args:
         data: Data to measure on, as for `energy_report`.
         energy_model: As for `energy_report`. Defaults to `"cmos45"`.
-        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
-        every: Epochs from one measurement to the next; in between the last values
-            are repeated. Defaults to 1.
-        prefix: Put in front of the three names. Defaults to `"val_"`.
+        batch_size: Positive integer, rows per batch where `data` are arrays. Defaults
+            to 128.
+        every: Positive integer, epochs from one measurement to the next; in between
+            the last values are repeated. Defaults to 1.
+        prefix: What the three names begin with. Defaults to `"val_"`.
 
     Raises:
-        ValueError: If an argument breaks its rule, or the data does not fit.
+        ValueError: If the energy model is unknown; when `fit` starts, if the model's
+            synapses cannot be counted.
 
     Example:
 
@@ -41,9 +42,9 @@ class EnergyMonitor(keras.callbacks.Callback):
 
     def __init__(
         self,
-        data: Any,
+        data: Data,
         *,
-        energy_model: Any = "cmos45",
+        energy_model: EnergyModelLike = "cmos45",
         batch_size: int = 128,
         every: int = 1,
         prefix: str = "val_",
@@ -54,25 +55,27 @@ class EnergyMonitor(keras.callbacks.Callback):
         self.batch_size = positive_int("batch_size", batch_size)
         self.every = positive_int("every", every)
         self.prefix = prefix
-        self.report: Any = None
+        self.report: EnergyReport | None = None
         self._meter: EnergyMeter | None = None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         self._meter = EnergyMeter(self.model)  # one trace for all epochs
         self.report = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.report is None or (epoch + 1) % self.every == 0:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        report = self.report
+        if report is None or (epoch + 1) % self.every == 0:
             meter = self._meter or EnergyMeter(self.model)
-            self.report = meter.report(
+            report = meter.report(
                 self.data,
                 energy_model=self.energy_model,
                 batch_size=self.batch_size,
             )
+            self.report = report
         if logs is not None:
-            logs[f"{self.prefix}synops"] = self.report.synops
-            logs[f"{self.prefix}energy_pj"] = self.report.energy_pj
-            logs[f"{self.prefix}spike_rate"] = self.report.rate
+            logs[f"{self.prefix}synops"] = report.synops
+            logs[f"{self.prefix}energy_pj"] = report.energy_pj
+            logs[f"{self.prefix}spike_rate"] = report.rate
 
 
 class PenaltySchedule(keras.callbacks.Callback):
@@ -85,13 +88,14 @@ class PenaltySchedule(keras.callbacks.Callback):
     `steps_per_execution` and resumed training keep to the ramp.
 
     Args:
-        weight: lambda at the end of the ramp. Defaults to the penalty's own.
+        weight: lambda at the end of the ramp, at least 0. Defaults to the penalty's
+            own.
         epochs: Length of the ramp in epochs, above 0. Defaults to 1.
-        start: Epoch at which it begins. Defaults to 0.
+        start: Epoch at which it begins, at least 0. Defaults to 0.
         shape: `"linear"`, `"cosine"` or `"step"`. Defaults to `"linear"`.
 
     Raises:
-        ValueError: If an argument breaks its rule, or the model has no penalty.
+        ValueError: When `fit` starts, if the model has no penalty.
 
     Example:
 
@@ -126,25 +130,23 @@ class PenaltySchedule(keras.callbacks.Callback):
             return 0.0
         return z if self.shape == "linear" else (1.0 - math.cos(math.pi * z)) / 2.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         own = penalized_layers(self.model)[0].penalty.weight
         self._full = own if self.weight is None else self.weight
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
         self._first_step = self._step()
         self._set(float(epoch))
 
-    def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
-    ) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Not `batch`: with steps_per_execution it jumps, and may pass the end.
         steps = self.params.get("steps")
         if steps:
             done = min(1.0, (self._step() - self._first_step) / steps)
             self._set(self._epoch + done)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._set(epoch + 1.0)
         if logs is not None:
             logs["penalty_weight"] = self._full * self.factor(epoch + 1.0)

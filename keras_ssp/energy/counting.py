@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from keras import ops
 
-from keras_ssp.energy.formulas import LayerCounts
-from keras_ssp.energy.rows import ANALOGUE, ENCODING, LayerReport
+from keras_ssp.energy.formulas import ANALOGUE, SPIKING, EnergyModel, LayerCounts
+from keras_ssp.energy.rows import ENCODING, LayerReport
 from keras_ssp.synapses.sites import Site, Weighted
 from keras_ssp.synapses.taps import per_sample, uniform
+from keras_ssp.types import Array, Config, Tensor
 
 
-def count(site: Site, spikes: Any, steps: int) -> dict[str, Any]:
+def count(site: Site, spikes: Tensor, steps: int) -> dict[str, Tensor]:
+    """Counts what one batch of spikes does.
+
+    Args:
+        site: Where the spikes were made.
+        spikes: `(batch * steps, ...)`.
+        steps: T.
+
+    Returns:
+        Quantity to one float32 number a sample, `(batch,)`; `"neurons"` to the spikes
+        of each neuron, `(1, ...)`.
+    """
     layer = site.layer
     counts = {
         "spikes": per_sample([uniform(1.0, site.size)], spikes, steps),
@@ -37,11 +48,20 @@ def count(site: Site, spikes: Any, steps: int) -> dict[str, Any]:
 
 def site_row(
     site: Site,
-    sums: dict[str, np.ndarray],
+    sums: Mapping[str, Array],
     samples: int,
     weighted: Sequence[Weighted],
-    energy: Any,
+    energy: EnergyModel,
 ) -> LayerReport:
+    """The row of a layer that emits events.
+
+    Args:
+        site: The layer's call.
+        sums: What `count` counted there, summed over all samples.
+        samples: How many there were.
+        weighted: The layers with synapses of the whole model.
+        energy: What operations cost.
+    """
     neurons = int(uniform(1.0, site.size).total)
     spikes = float(sums.get("spikes", 0.0)) / samples
     synops = float(sums.get("synops", 0.0)) / samples
@@ -49,7 +69,7 @@ def site_row(
     largest = sum(tap.total for tap in site.taps)
     cost = energy.layer_energy(
         LayerCounts(
-            kind="spiking",
+            kind=SPIKING,
             synops=synops,
             neurons=neurons,
             updates=neurons * site.steps if site.spiking else 0,
@@ -59,7 +79,7 @@ def site_row(
             targets=sum(w.outputs for w in driven) or None,
         )
     )
-    optional: dict[str, Any] = {}
+    optional: Config = {}
     if "penalty" in sums:
         optional["penalty"] = float(sums["penalty"]) / samples
     if "neurons" in sums:
@@ -82,9 +102,10 @@ def site_row(
     )
 
 
-def analogue_row(layer: Weighted, energy: Any) -> LayerReport:
+def analogue_row(layer: Weighted, energy: EnergyModel) -> LayerReport:
+    """The row of a layer whose synapses analogue values drive."""
     counts = LayerCounts(
-        kind="analogue",
+        kind=ANALOGUE,
         macs=layer.macs,
         neurons=layer.inputs,
         updates=layer.outputs * layer.steps,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +12,14 @@ from keras_ssp._checks import positive_int
 from keras_ssp.datasets.inputs import count_batches, input_batches, rows_of
 from keras_ssp.energy import hardware
 from keras_ssp.energy.counting import analogue_row, count, site_row
+from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
 from keras_ssp.layers.events import listening
 from keras_ssp.penalties.binding import penalized_layers
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
+from keras_ssp.types import Array, Data, Tensor, Tensors
 
 SUBCLASSED_NOTE = (
     "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "
@@ -27,10 +28,10 @@ SUBCLASSED_NOTE = (
 
 
 def energy_report(
-    model: Any,
-    data: Any,
+    model: keras.Model,
+    data: Data,
     *,
-    energy_model: Any = "cmos45",
+    energy_model: EnergyModelLike = "cmos45",
     batch_size: int = 128,
     verbose: int = 0,
 ) -> EnergyReport:
@@ -79,7 +80,7 @@ def energy_report(
 
 
 def penalty_values(
-    model: Any, data: Any, *, batch_size: int = 128, verbose: int = 0
+    model: keras.Model, data: Data, *, batch_size: int = 128, verbose: int = 0
 ) -> dict[str, float]:
     """Omega_l of each penalised layer, without lambda, in evaluation mode.
 
@@ -95,7 +96,8 @@ def penalty_values(
         Layer name to value, calls of a shared layer under `name`, `name:1`, ...
 
     Raises:
-        ValueError: If the model has no penalty, or `data` breaks its rules.
+        ValueError: If the model has no penalty, or `data` is not what
+            `energy_report` takes.
 
     Example:
 
@@ -113,7 +115,7 @@ def penalty_values(
 
 
 class EnergyMeter:
-    """Measures one model again and again, tracing it only once.
+    """Measures one model many times, tracing it only once.
 
     What `energy_report` and `penalty_values` do in one call. Make a new meter after
     `penalize`.
@@ -123,9 +125,18 @@ class EnergyMeter:
 
     Raises:
         ValueError: If the model's synapses cannot be counted.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), DirectEncoding(2), LIF(name="spikes"),
+    ...     keras.layers.Dense(3), RateReadout()])
+    >>> meter = EnergyMeter(model)
+    >>> [meter.report(np.full((5, 4), v, "float32")).synops for v in (0.0, 1.0)]
+    [0.0, 24.0]
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.sites: dict[tuple[int, int], Site] = {}
         self.weighted: tuple[Weighted, ...] = ()
@@ -149,9 +160,9 @@ class EnergyMeter:
 
     def report(
         self,
-        data: Any,
+        data: Data,
         *,
-        energy_model: Any = "cmos45",
+        energy_model: EnergyModelLike = "cmos45",
         batch_size: int = 128,
         verbose: int = 0,
     ) -> EnergyReport:
@@ -179,7 +190,7 @@ class EnergyMeter:
         )
 
     def penalty_values(
-        self, data: Any, *, batch_size: int = 128, verbose: int = 0
+        self, data: Data, *, batch_size: int = 128, verbose: int = 0
     ) -> dict[str, float]:
         """See `penalty_values`."""
         sums, samples = self._run(data, batch_size, verbose)
@@ -190,11 +201,11 @@ class EnergyMeter:
         }
 
     def _run(
-        self, data: Any, batch_size: int, verbose: int
-    ) -> tuple[dict[tuple[int, int], dict[str, np.ndarray]], int]:
+        self, data: Data, batch_size: int, verbose: int
+    ) -> tuple[dict[tuple[int, int], dict[str, Array]], int]:
         """Sums over all samples for each site, and the number of samples."""
         batch_size = positive_int("batch_size", batch_size)
-        sums: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+        sums: dict[tuple[int, int], dict[str, Array]] = {}
         samples = 0
         bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
         for inputs in input_batches(data, self.model, batch_size):
@@ -210,9 +221,9 @@ class EnergyMeter:
 
     def _add(
         self,
-        sums: dict[tuple[int, int], dict[str, np.ndarray]],
+        sums: dict[tuple[int, int], dict[str, Array]],
         key: tuple[int, int],
-        counts: Mapping[str, Any],
+        counts: Mapping[str, Array],
     ) -> None:
         row = sums.setdefault(key, {})
         for quantity, counted in counts.items():
@@ -228,7 +239,7 @@ class EnergyMeter:
             total = value[0] if quantity == "neurons" else value.sum()
             row[quantity] = row.get(quantity, 0.0) + total
 
-    def site(self, layer: Any, index: int) -> tuple[int, int]:
+    def site(self, layer: keras.layers.Layer, index: int) -> tuple[int, int]:
         """The key of a site; a subclassed model's sites are found as it runs."""
         key = (id(layer), index)
         if key not in self.sites:
@@ -255,11 +266,13 @@ class _Probe(keras.Model):
         self.counted = counted
         self.model = counted.model
 
-    def call(self, inputs: Any) -> dict[int, dict[str, Any]]:
+    def call(self, inputs: Tensors) -> dict[int, dict[str, Tensor]]:
         """What is counted at each site, by its place among the meter's sites."""
-        counts: dict[int, dict[str, Any]] = {}
+        counts: dict[int, dict[str, Tensor]] = {}
 
-        def hook(layer: Any, index: int, spikes: Any, steps: int) -> None:
+        def hook(
+            layer: keras.layers.Layer, index: int, spikes: Tensor, steps: int
+        ) -> None:
             key = self.counted.site(layer, index)
             k = list(self.counted.sites).index(key)
             counts[k] = count(self.counted.sites[key], spikes, steps)

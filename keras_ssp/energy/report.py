@@ -35,8 +35,8 @@ class EnergyReport:
     Args:
         model_name: Name of the model.
         energy_model: The energy model, or anything `hardware.get` accepts.
-        samples: Samples the counts are averaged over.
-        time_steps: T.
+        samples: Positive integer, samples that the counts are averaged over.
+        time_steps: Positive integer T.
         layers: Rows; their `share` and `penalty_share` are filled in here.
         ann_macs: MACs of the ANN of the same shape.
         dense_ann_pj: Its energy. Defaults to `energy_model.dense_ann_pj(ann_macs)`.

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, cast
 
-from keras_ssp.energy.formulas import non_negative
+from keras_ssp.energy.formulas import ANALOGUE, non_negative
 from keras_ssp.tables import Column, format_count, format_energy, format_share
 from keras_ssp.types import Config, Table
 
 ENCODING = "encoding"
-ANALOGUE = "analogue"
 SATURATED_RATE = 0.95
 
 _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given

@@ -111,7 +111,7 @@ def test_report_against_counts_by_hand():
     assert report.energy_pj == pytest.approx(18.0 + 55.2)
 
 
-def test_stem_behind_the_encoding_runs_at_each_step():
+def test_stem_after_the_encoding_runs_at_each_step():
     def macs(*front):
         model = keras.Sequential(
             [keras.Input((3,)), *front, LIF(), layers.Dense(2), RateReadout()]
@@ -145,6 +145,19 @@ def test_spiking_input_is_a_row_of_its_own():
     row = report.layers[0]
     assert (row.name, row.kind, row.rate, row.synops) == ("poisson", "encoding", 1, 60)
     assert report.macs == 0
+
+
+def test_a_row_has_the_kind_of_its_neuron():
+    class Mine(LIF):
+        kind = "mine"
+
+    model = keras.Sequential(
+        [keras.Input((3,)), DirectEncoding(2), Mine(), layers.Dense(2), RateReadout()]
+    )
+    report = energy_report(model, np.ones((2, 3), "float32"))
+    (row,) = report.layers
+    assert row.kind == "mine" and row.is_neuron
+    assert "| mine |" in report.to_markdown()
 
 
 def test_event_counts_cost_their_number():
@@ -197,7 +210,7 @@ def test_subclassed_model_with_given_fan_out():
     assert report.notes  # what cannot be read is said
 
 
-def test_energy_model_of_ones_own():
+def test_energy_model_of_one_s_own():
     mine = EnergyModel(name="mine", ac_pj=2.0, mac_pj=3.0)
     report = energy_report(small_snn(), X, energy_model=mine)
     assert report.energy_pj == pytest.approx(2.0 * report.synops + 3.0 * report.macs)
