@@ -1,16 +1,12 @@
 """Energy: what operations cost, counting them, and the report."""
 
-from keras_ssp.energy.formulas import (
-    LayerCounts as LayerCounts,
-)
-from keras_ssp.energy.formulas import (
-    MemoryEnergyModel as MemoryEnergyModel,
-)
-from keras_ssp.energy.formulas import (
-    NeuromorphicEnergyModel as NeuromorphicEnergyModel,
-)
 from keras_ssp.energy.hardware import EnergyModel as EnergyModel
 from keras_ssp.energy.hardware import EnergyModelLike as EnergyModelLike
+from keras_ssp.energy.hardware import LayerCounts as LayerCounts
+from keras_ssp.energy.hardware import MemoryEnergyModel as MemoryEnergyModel
+from keras_ssp.energy.hardware import (
+    NeuromorphicEnergyModel as NeuromorphicEnergyModel,
+)
 from keras_ssp.energy.hardware import get as get
 from keras_ssp.energy.hardware import names as names
 from keras_ssp.energy.hardware import register_energy_model as register_energy_model
@@ -19,19 +15,3 @@ from keras_ssp.energy.meter import energy_report as energy_report
 from keras_ssp.energy.meter import penalty_values as penalty_values
 from keras_ssp.energy.report import EnergyReport as EnergyReport
 from keras_ssp.energy.report import LayerReport as LayerReport
-
-__all__ = [
-    "EnergyMeter",
-    "EnergyModel",
-    "EnergyModelLike",
-    "EnergyReport",
-    "LayerCounts",
-    "LayerReport",
-    "MemoryEnergyModel",
-    "NeuromorphicEnergyModel",
-    "energy_report",
-    "get",
-    "names",
-    "penalty_values",
-    "register_energy_model",
-]
