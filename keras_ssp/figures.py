@@ -174,14 +174,14 @@ def layer_shares(
     width = 0.8 / len(shares)
     for k, (name, found) in enumerate(shares.items()):
         values = [100 * found[layer] for layer in layers]
-        colour = _INK if name == "energy" else COLOURS[k - 1]
+        colour = _INK if name == "energy" else COLOURS[(k - 1) % len(COLOURS)]
         places = [i + (k - (len(shares) - 1) / 2) * width for i in range(len(layers))]
         bars.bar(places, values, width, color=colour, label=name)
         if name != "energy":
             scatter.plot(
                 [100 * shares["energy"][layer] for layer in layers],
                 values,
-                MARKERS[k - 1],
+                MARKERS[(k - 1) % len(MARKERS)],
                 color=colour,
                 # The first two coincide: both must be seen.
                 markerfacecolor="none" if k == 2 else colour,
@@ -233,7 +233,9 @@ def layer_bars(
         longest = max([longest, *values])
         offset = (k - (len(shares) - 1) / 2) * height
         places = [i + offset for i in range(len(layers))]
-        axes.barh(places, values, height=height, color=COLOURS[k], label=name)
+        axes.barh(
+            places, values, height=height, color=COLOURS[k % len(COLOURS)], label=name
+        )
         labels = [f"{value:.1f} %" for value in values]
         if amounts and name in amounts:
             pairs = zip(amounts[name], labels, strict=True)

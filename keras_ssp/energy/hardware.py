@@ -153,7 +153,7 @@ def _from_config(config: Config) -> EnergyModel:
     return cls(**config)
 
 
-# The table that the 45 nm numbers are from, in pJ at 0.9 V. Checked against copies of it:
+# The source of the 45 nm numbers, in pJ at 0.9 V. Checked against copies of it:
 # 32 bit in PMC8934428 Table 3, int8 in LEAT-EDGE/qualia-plugin-snn, fp16 in
 # stillwater-sc/esim.
 #   add: int8 0.03, int32 0.1, fp16 0.4, fp32 0.9

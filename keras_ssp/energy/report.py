@@ -236,10 +236,10 @@ class EnergyReport:
     def to_csv(self, path: StrPath | None = None) -> str:
         """Returns the rows as CSV in plain units, and writes them if given a path."""
         rows = [row.to_dict() for row in self.layers]
-        table = (
-            Table(list(rows[0]), [list(row.values()) for row in rows]) if rows else None
-        )
-        return _write(table.csv() if table else "", path)
+        if not rows:
+            return _write("", path)
+        table = Table(list(rows[0]), [list(row.values()) for row in rows])
+        return _write(table.csv(), path)
 
     def plot(self, path: StrPath | None = None) -> Figure:
         """Draws the energy of each layer, beside its penalty if there is one.
@@ -262,10 +262,8 @@ class EnergyReport:
         whole = self.synaptic_energy_pj if penalised else self.energy_pj
         energies = [row.energy_pj / whole if whole else 0.0 for row in rows]
         shares = {"energy": energies}
-        title, of = (
-            f"{self.model_name}: {format_energy(self.energy_pj)} per sample",
-            "energy",
-        )
+        title = f"{self.model_name}: {format_energy(self.energy_pj)} per sample"
+        of = "energy"
         if penalised:
             shares["penalty"] = [row.penalty_share or 0.0 for row in rows]
             of = "spiking layers' energy, and of the penalty"
@@ -283,8 +281,7 @@ class EnergyReport:
 
 
 _TOTALS = (
-    *("spikes", "rate", "synops", "macs", "dense", "energy_pj"),
-    "synaptic_energy_pj",
+    *("spikes", "rate", "synops", "macs", "dense", "energy_pj", "synaptic_energy_pj"),
 )
 
 
