@@ -2,6 +2,7 @@
 the scripts in docs/ load."""
 
 import doctest
+import gc
 import importlib
 import io
 import re
@@ -16,17 +17,15 @@ import numpy as np
 import pytest
 
 import keras_ssp
+import keras_ssp.studies
 from keras_ssp import models
-from keras_ssp.energy import hardware
-from keras_ssp.layers import neurons
-from keras_ssp.models import registry as networks
-from keras_ssp.surrogates import base
-from keras_ssp.synapses import registry
+from keras_ssp._registry import Registry
 
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 BACKENDS = {"keras_ssp.kernels.jax", "keras_ssp.kernels.torch"}
 FENCE = re.compile(r"^( *)```(\w*)\s*$")
+REGISTRIES = [found for found in gc.get_objects() if isinstance(found, Registry)]
 PROMPT = re.compile(r"^ *>>> ", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(
@@ -49,15 +48,8 @@ def pages():
 def _contained(tmp_path, monkeypatch):
     """Files and registrations of an example end with it."""
     monkeypatch.chdir(tmp_path)
-    for module, name in (
-        (hardware._MODELS, "_entries"),
-        (hardware._KINDS, "_entries"),
-        (networks._NETWORKS, "_entries"),
-        (neurons._NEURONS, "_entries"),
-        (registry.RULES, "_entries"),
-        (base._SURROGATES, "_entries"),
-    ):
-        monkeypatch.setattr(module, name, dict(getattr(module, name)))
+    for registry in REGISTRIES:
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
 def run(tests):

@@ -140,8 +140,9 @@ def test_a_neuron_of_ones_own_works_in_everything(tmp_path):
             again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6
         )
         assert penalty_values(again, x) == penalty_values(model, x)
+    spiking = keras.Sequential([keras.Input((5,)), Adaptive(name="neurons")])
     with pytest.raises(ValueError, match="'neurons' of type Adaptive is a spiking"):
-        convert(model, x, time_steps=4)
+        convert(spiking, x, time_steps=4)
 
 
 def test_names_and_kinds():
