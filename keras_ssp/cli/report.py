@@ -5,7 +5,9 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from keras_ssp.cli.flags import data_dir_flag, new_command, verbose_flag
+from keras_ssp import datasets
+from keras_ssp._checks import positive_int
+from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
 from keras_ssp.energy import hardware
 
 _FORMATS = ("text", "json", "markdown", "csv")
@@ -25,9 +27,12 @@ def add(commands: Any) -> None:
         "model", type=pathlib.Path, help="a run folder of `train`, or a .keras file"
     )
     command.add_argument(
-        "--data", default=None, help="data set (default: the one of the run)"
+        "--data",
+        default=None,
+        help=f"data set: {', '.join(datasets.names())} (default: the one of the run)",
     )
     data_dir_flag(command)
+    import_flag(command)
     command.add_argument(
         "--samples",
         type=int,
@@ -52,15 +57,16 @@ def add(commands: Any) -> None:
 
 
 def _report(arguments: Any) -> None:
-    from keras_ssp.training.reporting import report_on
+    from keras_ssp.training import load_run
 
-    report = report_on(
-        arguments.model,
-        data=arguments.data,
-        data_dir=arguments.data_dir,
-        samples=arguments.samples,
-        energy_model=arguments.energy_model,
-        # A progress bar in front of JSON would spoil it for the next program.
+    # A typing error shows before anything is read.
+    energy = hardware.get(arguments.energy_model)
+    samples = positive_int("samples", arguments.samples, optional=True)
+    run = load_run(arguments.model, data=arguments.data, data_dir=arguments.data_dir)
+    report = run.report(
+        samples=samples,
+        energy_model=energy,
+        # A progress bar before JSON would spoil it for the next program.
         verbose=arguments.verbose if arguments.format == "text" else 0,
     )
     if arguments.plot is not None:

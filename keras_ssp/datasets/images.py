@@ -1,34 +1,35 @@
-"""Image data, split into train, validation and test once and for all.
+"""Image data in three parts, and what networks are fed of them.
 
-The validation part chooses (lambda, epochs, ...), the test part only reports. Which
-image is in which part depends on nothing but the images: tensorflow-datasets and
-`keras.datasets` keep them in different orders, and both give the same arrays here.
+The validation part chooses (lambda, epochs, ...), the test part only reports.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import os
-import pathlib
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp._extras import require
+from keras_ssp._checks import one_of
+from keras_ssp.types import Array, Config, Sizes
 
-# Pixel mean and standard deviation per channel, of the training images in [0, 1].
-_STATISTICS = {
-    "digits": ((0.3053,), (0.3763,)),
-    "mnist": ((0.1307,), (0.3081,)),
-    "fashion_mnist": ((0.2860,), (0.3530,)),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-}
-NAMES = tuple(_STATISTICS)
-SOURCES = ("auto", "tfds", "keras", "npz")
-_DIGITS_TEST_FRACTION = 0.3
+PARTS = ("train", "validation", "test")
+_ROWS = 1024  # that are hashed at a time, so that no copy of all images is made
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is done to a training image.
+
+    Args:
+        pad: Black pixels added on every side before a crop of the old size.
+        flip: Whether every other image is mirrored.
+    """
+
+    pad: int = 0
+    flip: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,10 +37,17 @@ class Split:
     """Samples as they are stored, `(n, height, width, channels)`, and their labels.
 
     Event data has a time axis of its own: `(n, T, height, width, channels)`.
+
+    Args:
+        x: The samples.
+        y: Their labels, `(n,)` integers.
+
+    Raises:
+        ValueError: If the two differ in length.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Array
+    y: Array
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -51,9 +59,67 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, n: int) -> Split:
-        """The first `n` samples."""
+    def take(self, n: int | None) -> Split:
+        """The first `n` samples, all for `None`."""
         return Split(self.x[:n], self.y[:n])
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of samples and labels, in their order.
+
+        Their values decide, whatever the dtype, the byte order or the memory layout
+        in which they are stored; numbers count as float32, as networks see them.
+
+        Example:
+
+        >>> a = Split(np.arange(6).reshape(2, 3), np.array([0, 1]))
+        >>> b = Split(a.x.astype("float64"), a.y.astype("uint8"))
+        >>> a.fingerprint == b.fingerprint, len(a.fingerprint)
+        (True, 32)
+        """
+        found = hashlib.blake2b(repr(np.shape(self.x)).encode(), digest_size=16)
+        for start in range(0, len(self), _ROWS):
+            found.update(_canonical_bytes(np.asarray(self.x[start : start + _ROWS])))
+        found.update(np.asarray(self.y).astype("<i8").tobytes())
+        return found.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inputs:
+    """One part of the data as a network is fed it: normalised, with the labels.
+
+    The samples are normalised when they are asked for, and kept as long as this
+    object is.
+
+    Args:
+        data: The data set, whose normalisation it is.
+        split: The samples as they are stored.
+    """
+
+    data: ImageData
+    split: Split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @functools.cached_property
+    def x(self) -> Array:
+        """The samples, float32, normalised."""
+        return self.data.normalized(self.split.x)
+
+    @property
+    def y(self) -> Array:
+        """The labels."""
+        return self.split.y
+
+    @property
+    def one_hot(self) -> Array:
+        """The labels as `(n, classes)` zeros and ones, float32."""
+        return np.eye(self.data.classes, dtype="float32")[self.split.y]
+
+    def take(self, n: int | None) -> Inputs:
+        """The first `n` samples, all for `None`; only they are normalised."""
+        return Inputs(self.data, self.split.take(n))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,6 +132,8 @@ class ImageData:
         train, validation, test: Its parts.
         peak: What a stored value of full brightness is; 1 for event counts.
         mean, std: Of the values in [0, 1], one per channel or one for all.
+        augmentation: What `augment="standard"` does to its training images. Defaults
+            to `None`: it has no standard one.
 
     Example:
 
@@ -74,6 +142,8 @@ class ImageData:
     >>> data = ImageData("mine", 2, part, part, part)
     >>> data.sample_shape
     (4, 34, 34, 2)
+    >>> data.inputs("test").x.dtype
+    dtype('float32')
     """
 
     name: str
@@ -82,20 +152,25 @@ class ImageData:
     validation: Split
     test: Split
     peak: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
+    mean: Sequence[float] = (0.0,)
+    std: Sequence[float] = (1.0,)
+    augmentation: Augmentation | None = None
 
     @property
-    def sample_shape(self) -> tuple[int, ...]:
+    def sample_shape(self) -> Sizes:
         """The shape of one sample, channels last."""
         return tuple(self.train.x.shape[1:])
 
-    def normalized(self, x: np.ndarray) -> np.ndarray:
+    def inputs(self, part: str) -> Inputs:
+        """What a network is fed of a part: `"train"`, `"validation"` or `"test"`."""
+        return Inputs(self, self._part(part))
+
+    def normalized(self, x: Array) -> Array:
         """`(x / peak - mean) / std` per channel, float32: what networks are fed."""
         scale, shift = self.scale_and_shift()
         return np.asarray(x, "float32") * scale + shift
 
-    def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
+    def scale_and_shift(self) -> tuple[Array, Array]:
         """The two constants of the normalisation, float32, one per channel."""
         std = np.asarray(self.std, "float64")
         scale = 1.0 / (self.peak * std)
@@ -115,69 +190,47 @@ class ImageData:
             validation=self.validation.take(share),
         )
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what a network is fed; the name is not in it."""
+        text = repr([v for k, v in self.describe().items() if k != "name"])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-def load(
-    name: str,
-    *,
-    data_dir: str | None = None,
-    source: str = "auto",
-    validation: float = 0.1,
-) -> ImageData:
-    """Loads a data set as NumPy arrays.
+    def describe(self) -> Config:
+        """What tells this data set from another one, JSON-ready.
 
-    Args:
-        name: `"digits"` (1797 scans of 8x8, ships with scikit-learn), `"mnist"`,
-            `"fashion_mnist"`, `"cifar10"` or `"cifar100"`.
-        data_dir: Where tensorflow-datasets keeps its data, or the folder of
-            `<name>.npz` (`save_npz`). Defaults to the environment variable
-            `TFDS_DATA_DIR`, then `~/tensorflow_datasets`.
-        source: `"tfds"`, `"keras"` (`keras.datasets`, no TensorFlow needed), `"npz"`,
-            or `"auto"`: the file if there is one, then the other two in this order.
-        validation: Fraction of the training data that is held out, in [0.01, 0.5].
-            Defaults to 0.1.
+        Example:
 
-    Returns:
-        An `ImageData`; the same split every time, from every source.
+        >>> part = Split(np.zeros((2, 4, 4, 1), "uint8"), np.array([0, 1]))
+        >>> found = ImageData("mine", 2, part, part, part).describe()
+        >>> found["name"], found["sample_shape"], found["test"]["samples"]
+        ('mine', [4, 4, 1], 2)
+        """
+        parts = {part: self._part(part) for part in PARTS}
+        return {
+            "name": self.name,
+            "classes": int(self.classes),
+            "sample_shape": [int(n) for n in self.sample_shape],
+            "peak": float(self.peak),
+            "mean": [float(m) for m in np.ravel(self.mean)],
+            "std": [float(s) for s in np.ravel(self.std)],
+            **{
+                name: {"samples": len(part), "fingerprint": part.fingerprint}
+                for name, part in parts.items()
+            },
+        }
 
-    Raises:
-        ValueError: If an argument breaks its rule.
-        ImportError: If `"digits"` is asked for without scikit-learn.
-        OSError: If the data is neither there nor can be downloaded.
-
-    Example:
-
-    >>> data = load("digits")
-    >>> data.sample_shape, data.classes
-    ((8, 8, 1), 10)
-    """
-    one_of("name", name, NAMES)
-    one_of("source", source, SOURCES)
-    real("validation", validation, low=0.01, high=0.5)
-    mean, std = _STATISTICS[name]
-    if name == "digits":
-        whole = canonical(_digits())
-        cut = round(_DIGITS_TEST_FRACTION * len(whole))
-        train, test, peak = _between(whole, cut, None), _between(whole, 0, cut), 16.0
-    else:
-        parts = _from(source, name, data_dir)
-        train, test, peak = canonical(parts[0]), canonical(parts[1]), 255.0
-    held_out = round(validation * len(train))
-    return ImageData(
-        name=name,
-        classes=int(train.y.max()) + 1,
-        train=_between(train, held_out, None),
-        validation=_between(train, 0, held_out),
-        test=test,
-        peak=peak,
-        mean=mean,
-        std=std,
-    )
+    def _part(self, name: str) -> Split:
+        found: Split = getattr(self, one_of("part", name, PARTS))
+        return found
 
 
 def canonical(split: Split) -> Split:
     """The samples in an order that their contents alone decide.
 
-    By the BLAKE2 hash of image and label, which no source's own order enters.
+    By the BLAKE2 hash of image and label, which no source's own order enters. So which
+    image is in which part depends on nothing but the images: tensorflow-datasets and
+    `keras.datasets` keep them in different orders, and both give the same arrays.
     """
     keys = [
         hashlib.blake2b(np.ascontiguousarray(x).tobytes() + bytes([y]), digest_size=8)
@@ -187,110 +240,14 @@ def canonical(split: Split) -> Split:
     return Split(split.x[order], split.y[order])
 
 
-def save_npz(
-    name: str,
-    folder: str | pathlib.Path,
-    *,
-    train: int | None = None,
-    data_dir: str | None = None,
-    source: str = "auto",
-) -> pathlib.Path:
-    """Writes a data set as one compressed file, for a machine without a network.
-
-    Args:
-        name: As for `load`, which reads the file back with `data_dir=folder`.
-        folder: Where `<name>.npz` is written.
-        train: How many training samples to keep at most. Defaults to all.
-        data_dir, source: As for `load`.
-
-    Returns:
-        The path of the file.
-    """
-    one_of("name", name, NAMES[1:])  # the digits travel with scikit-learn
-    one_of("source", source, SOURCES)
-    parts = _from(source, name, data_dir)
-    first = canonical(parts[0])
-    if train is not None:
-        first = first.take(positive_int("train", train))
-    path = pathlib.Path(folder) / f"{name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path, x_train=first.x, y_train=first.y, x_test=parts[1].x, y_test=parts[1].y
-    )
-    return path
-
-
-def _digits() -> Split:
-    raw = require("sklearn.datasets", extra="demo").load_digits()
-    return Split(raw.images[..., None].astype("uint8"), raw.target.astype("int32"))
-
-
-def _from(source: str, name: str, data_dir: str | None) -> tuple[Split, Split]:
-    readers: dict[str, Callable[[str, str | None], tuple[Split, Split]]] = {
-        "npz": _npz,
-        "tfds": _tfds,
-        "keras": _keras,
-    }
-    failed = []
-    for each in readers if source == "auto" else (source,):
-        try:
-            return readers[each](name, data_dir)
-        except Exception as error:  # whatever a download raises, the remedy is one
-            failed.append(f"{each}: {type(error).__name__}: {_first_line(error)}")
-            cause = error
-    raise OSError(
-        f"Data set '{name}' is not on this machine and could not be downloaded. "
-        f'Remedy: where there is a network, run `python -c "import '
-        f"tensorflow_datasets as t; t.load('{name}')\"`, copy the folder that holds "
-        f"{name}/<version>/dataset_info.json here, and point TFDS_DATA_DIR or "
-        f"`data_dir` at it; or place {name}.npz (keras_ssp.datasets.save_npz) in "
-        f"`data_dir`. Tried: {'; '.join(failed)}."
-    ) from cause
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no message").splitlines()[0][:200]
-
-
-def _npz(name: str, data_dir: str | None) -> tuple[Split, Split]:
-    folder = data_dir or os.environ.get("TFDS_DATA_DIR", ".")
-    path = pathlib.Path(folder) / f"{name}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}")
-    with np.load(path) as file:
-        train, test = (
-            _split(file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")
-        )
-    return train, test
-
-
-def _tfds(name: str, data_dir: str | None) -> tuple[Split, Split]:
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder(name, data_dir=data_dir)
-    builder.download_and_prepare()
-    train, test = (
-        _split(
-            *tfds.as_numpy(
-                builder.as_dataset(split=part, batch_size=-1, as_supervised=True)
-            )
-        )
-        for part in ("train", "test")
-    )
-    return train, test
-
-
-def _keras(name: str, data_dir: str | None) -> tuple[Split, Split]:
-    import keras
-
-    train, test = getattr(keras.datasets, name).load_data()
-    return _split(*train), _split(*test)
-
-
-def _split(x: np.ndarray, y: np.ndarray) -> Split:
-    x = np.asarray(x, "uint8")
-    return Split(x if x.ndim == 4 else x[..., None], np.asarray(y, "int32").ravel())
-
-
-def _between(split: Split, start: int, stop: int | None) -> Split:
-    return Split(split.x[start:stop], split.y[start:stop])
+def _canonical_bytes(x: Array) -> bytes:
+    """The values of an array: as uint8 where they all are, else as float32."""
+    if x.dtype != np.uint8:
+        wide = x.astype("<f4")
+        # Most images are stored as bytes, and four times as many take four times
+        # as long to hash. NaN is not within the limits, as it should not be.
+        narrow = wide.size and 0 <= wide.min() and wide.max() <= 255
+        x = wide.astype("u1") if narrow else wide
+        if not (narrow and np.array_equal(x, wide)):
+            return b"f4" + wide.tobytes()
+    return b"u1" + np.ascontiguousarray(x).tobytes()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from keras import tree
 
 from keras_ssp import graph
 from keras_ssp._checks import positive_int
@@ -168,7 +169,29 @@ class EnergyMeter:
     ) -> EnergyReport:
         """See `energy_report`."""
         energy = hardware.get(energy_model)
-        sums, samples = self._run(data, batch_size, verbose)
+        return self._report(energy, *self._run(data, batch_size, verbose))
+
+    def report_and_outputs(
+        self,
+        data: Data,
+        *,
+        energy_model: EnergyModelLike = "cmos45",
+        batch_size: int = 128,
+        verbose: int = 0,
+    ) -> tuple[EnergyReport, Tensors]:
+        """The report, and what `model.predict` returns, from one pass over the data."""
+        energy = hardware.get(energy_model)
+        outputs: list[Tensors] = []
+        sums, samples = self._run(data, batch_size, verbose, outputs)
+        joined = tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+        return self._report(energy, sums, samples), joined
+
+    def _report(
+        self,
+        energy: hardware.EnergyModel,
+        sums: dict[tuple[int, int], dict[str, Array]],
+        samples: int,
+    ) -> EnergyReport:
         rows = [
             (site.position, site_row(site, sums[key], samples, self.weighted, energy))
             for key, site in self.sites.items()
@@ -201,18 +224,29 @@ class EnergyMeter:
         }
 
     def _run(
-        self, data: Data, batch_size: int, verbose: int
+        self,
+        data: Data,
+        batch_size: int,
+        verbose: int,
+        outputs: list[Tensors] | None = None,
     ) -> tuple[dict[tuple[int, int], dict[str, Array]], int]:
-        """Sums over all samples for each site, and the number of samples."""
+        """Sums over all samples for each site, and the number of samples.
+
+        The model's outputs for each batch are added to `outputs`, if it is given.
+        """
+        probe = _Probe(self, with_outputs=True) if outputs is not None else self._probe
         batch_size = positive_int("batch_size", batch_size)
         sums: dict[tuple[int, int], dict[str, Array]] = {}
         samples = 0
         bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
         for inputs in input_batches(data, self.model, batch_size):
             # A network without any spikes has nothing to measure, only to count.
-            if self.sites or not self.readable:
-                for k, counts in self._probe.predict_on_batch(inputs).items():
+            if self.sites or not self.readable or outputs is not None:
+                counted, returned = probe.predict_on_batch(inputs)
+                for k, counts in counted.items():
                     self._add(sums, list(self.sites)[k], counts)
+                if outputs is not None:
+                    outputs.append(returned)
             samples += rows_of(inputs)
             bar.add(1)
         for key in self.sites:
@@ -256,18 +290,19 @@ class EnergyMeter:
 
 
 class _Probe(keras.Model):
-    """Runs a model and returns counts instead of outputs.
+    """Runs a model and returns counts, and its outputs if they are asked for.
 
     A Keras model, so that every backend compiles it in its own way.
     """
 
-    def __init__(self, counted: EnergyMeter) -> None:
+    def __init__(self, counted: EnergyMeter, *, with_outputs: bool = False) -> None:
         super().__init__(name="energy_probe")
+        self.with_outputs = with_outputs
         self.counted = counted
         self.model = counted.model
 
-    def call(self, inputs: Tensors) -> dict[int, dict[str, Tensor]]:
-        """What is counted at each site, by its place among the meter's sites."""
+    def call(self, inputs: Tensors) -> tuple[dict[int, dict[str, Tensor]], Tensors]:
+        """What is counted at each site, by its place among the meter's; outputs."""
         counts: dict[int, dict[str, Tensor]] = {}
 
         def hook(
@@ -280,5 +315,5 @@ class _Probe(keras.Model):
         if self.counted.readable:
             graph.call_state().timeline_checked = True  # `analyze` checked it
         with listening(hook):
-            self.model(inputs, training=False)
-        return counts
+            returned = self.model(inputs, training=False)
+        return counts, returned if self.with_outputs else ()

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import pathlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from keras_ssp import models, penalties, surrogates
-from keras_ssp._checks import one_of, positive_int, real
+from keras_ssp import datasets, models, penalties, surrogates
+from keras_ssp._checks import did_you_mean, one_of, positive_int, real
 from keras_ssp._extras import require
-from keras_ssp.datasets import NAMES
-from keras_ssp.datasets.training_batches import AUGMENTATIONS
+from keras_ssp.datasets.augmentation import AUGMENTATIONS
 from keras_ssp.energy import hardware
 from keras_ssp.layers.lif import RESETS
 from keras_ssp.models.builder import POOLINGS
+from keras_ssp.training import _names
+from keras_ssp.training._arguments import Argument, select, takes
+from keras_ssp.training.optimizers import optimizer_arguments, optimizer_names
+from keras_ssp.types import Config, StrPath, Table
 
-_WEIGHTED: dict[str, Callable[..., penalties.SpikePenalty]] = {
-    "synaptic": penalties.SynapticPenalty,
-    "spike_count": penalties.SpikeCountPenalty,
-    "balanced": penalties.BalancedPenalty,
-}
-PENALTIES = ("none", *_WEIGHTED, "synops_target")
-OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+# Fields that are arguments of the neurons, where these take them.
+NEURON_FIELDS = ("beta", "threshold", "reset", "surrogate")
+
+
+def penalty_names() -> tuple[str, ...]:
+    """What `penalty` may be: `"none"` and every registered penalty."""
+    return ("none", *_names.penalty_names())
+
+
+def penalty_takes(penalty: str, argument: str) -> bool:
+    """Whether a penalty's constructor has an argument, such as `p` or `target`."""
+    return penalty != "none" and takes(_names.get_penalty(penalty), argument)
 
 
 def _field(default: Any, help: str, **metadata: Any) -> Any:
-    # The help stands once: the command line shows it too.
+    # The help is written once: the command line shows it too.
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
 
 
@@ -47,7 +56,8 @@ class TrainConfig:
     their names.
 
     Raises:
-        ValueError: If a value breaks its rule, or two do not go together.
+        ValueError: If a value is not one of those that its field may have, or two do
+            not go together.
 
     Example:
 
@@ -56,7 +66,7 @@ class TrainConfig:
     True
     """
 
-    data: str = _field("digits", "data set", choices=NAMES)
+    data: str = _field("digits", "data set", choices=datasets.names)
     train_samples: int | None = _field(
         None, "use only so many training samples, and as large a share for validation"
     )
@@ -75,12 +85,17 @@ class TrainConfig:
         choices=models.activation_names,
     )
     pooling: str = _field("average", "kind of pooling", choices=POOLINGS)
-    beta: float = _field(0.5, "leak factor of the LIF neurons")
-    threshold: float = _field(1.0, "threshold of the LIF neurons")
-    reset: str = _field("hard", "reset of the LIF neurons", choices=RESETS)
+    beta: float = _field(0.5, "leak factor of the neurons")
+    threshold: float = _field(1.0, "threshold of the neurons")
+    reset: str = _field("hard", "reset of the neurons", choices=RESETS)
     surrogate: str = _field("triangle", "surrogate gradient", choices=surrogates.names)
+    neuron: Config = dataclasses.field(
+        default_factory=dict,
+        hash=False,
+        metadata={"help": "a further argument of the neurons; may be repeated"},
+    )
 
-    penalty: str = _field("synaptic", "penalty", choices=PENALTIES)
+    penalty: str = _field("synaptic", "penalty", choices=penalty_names)
     weight: float = _field(0.0, "lambda, the weight of the penalty in the loss")
     p: float = _field(1.0, "exponent of the penalty")
     normalize: bool = _field(
@@ -93,7 +108,7 @@ class TrainConfig:
 
     epochs: int = _field(20, "passes over the training data")
     batch_size: int = _field(64, "images per step")
-    optimizer: str = _field("adamw", "optimiser", choices=OPTIMIZERS)
+    optimizer: str = _field("adamw", "optimiser", choices=optimizer_names)
     learning_rate: float = _field(2e-3, "peak learning rate, then cosine decay to 0")
     warmup: float = _field(0.0, "epochs of linear warm-up to the peak")
     weight_decay: float = _field(0.0, "decoupled decay of kernels")
@@ -109,7 +124,7 @@ class TrainConfig:
         for field in dataclasses.fields(self):
             allowed = choices(field)
             if allowed is not None:
-                one_of(field.name, getattr(self, field.name), allowed)
+                _check_choice(field, getattr(self, field.name), allowed)
         for name in ("time_steps", "epochs", "batch_size"):
             positive_int(name, getattr(self, name))
         positive_int("train_samples", self.train_samples, optional=True)
@@ -131,14 +146,17 @@ class TrainConfig:
                 f"`seed` must be an integer. Received: seed={self.seed!r}."
             )
         self._check_penalty()
+        self.neuron_arguments()
+        self.optimizer_arguments()
 
     def _check_penalty(self) -> None:
-        if (self.penalty == "synops_target") != (self.target is not None):
+        if penalty_takes(self.penalty, "target") != (self.target is not None):
             raise ValueError(
-                "`target` must be given with penalty='synops_target', and only then. "
-                f"Received: penalty={self.penalty!r}, target={self.target!r}."
+                "`target` must be given with penalty='synops_target', or another that "
+                f"takes one, and only then. Received: penalty={self.penalty!r}, "
+                f"target={self.target!r}."
             )
-        if self.activation != "lif" and self.penalty != "none":
+        if not self.spiking and self.penalty != "none":
             raise ValueError(
                 "`penalty` must be 'none' in a network without spikes. Received: "
                 f"penalty={self.penalty!r}, activation={self.activation!r}."
@@ -148,34 +166,125 @@ class TrainConfig:
                 "`weight` must be 0 with penalty='none'. "
                 f"Received: weight={self.weight!r}."
             )
+        self.make_penalty()
+
+    @property
+    def spiking(self) -> bool:
+        """Whether the network has spiking neurons."""
+        return self.activation in _names.neuron_names()
 
     def make_penalty(self) -> penalties.SpikePenalty | None:
-        """The penalty of the config, `None` for none."""
+        """The penalty of the config, `None` for none.
+
+        Raises:
+            ValueError: If its constructor does not take a value that was chosen.
+        """
         if self.penalty == "none":
             return None
-        if self.target is not None:
-            return penalties.SynOpsTarget(self.weight, target=self.target)
-        cls = _WEIGHTED[self.penalty]
-        return cls(self.weight, p=self.p, normalize=self.normalize)
+        cls = _names.get_penalty(self.penalty)
+        given = self._arguments(("weight", "p", "normalize", "target"))
+        found: penalties.SpikePenalty = cls(
+            **select(cls, given, f"penalty={self.penalty!r}")
+        )
+        return found
 
-    def to_dict(self) -> dict[str, Any]:
+    def neuron_arguments(self) -> Config:
+        """The arguments of the neurons, none for an ANN.
+
+        Raises:
+            ValueError: If the neurons do not take a value that was chosen.
+        """
+        if not self.spiking:
+            if self.neuron:
+                raise ValueError(
+                    "`neuron` must be empty in a network without spikes. Received: "
+                    f"neuron={self.neuron!r}, activation={self.activation!r}."
+                )
+            return {}
+        cls = _names.get_neuron(self.activation)
+        known = _names.neuron_arguments(cls)
+        taken = []
+        for name, argument in self._arguments(NEURON_FIELDS).items():
+            if name in known:
+                taken.append(name)
+            elif argument.value != argument.default:
+                raise ValueError(
+                    f"`{name}` must be left out with activation={self.activation!r}, "
+                    "whose neurons take no such argument. Received: "
+                    f"{name}={argument.value!r}."
+                )
+        further = tuple(n for n in known if n not in NEURON_FIELDS)
+        for name in self.neuron:
+            if name not in further:
+                raise ValueError(
+                    f"`neuron` must only have arguments of activation="
+                    f"{self.activation!r} that are no field of the config: "
+                    f"{', '.join(further)}. Received: {name}."
+                    f"{did_you_mean(name, further)}"
+                )
+        return {name: getattr(self, name) for name in taken} | self.neuron
+
+    def optimizer_arguments(self) -> Config:
+        """The arguments of the optimiser, without the learning rate.
+
+        Raises:
+            ValueError: If it does not take a value that was chosen.
+        """
+        given = self._arguments(("weight_decay", "clip_norm"))
+        given["global_clipnorm"] = given.pop("clip_norm")
+        # Of sgd, as its help says; others are as they are without it.
+        given["momentum"] = Argument("momentum", self.momentum, self.momentum)
+        return optimizer_arguments(self.optimizer, given)
+
+    def _arguments(self, names: tuple[str, ...]) -> dict[str, Argument]:
+        default = {f.name: f.default for f in dataclasses.fields(self)}
+        return {n: Argument(n, getattr(self, n), default[n]) for n in names}
+
+    def with_data(self, name: str) -> TrainConfig:
+        """The config with another `data`, which no `datasets.register` need know.
+
+        What was trained on data that was given as an `ImageData` has its name here.
+        """
+        found = copy.copy(self)
+        object.__setattr__(found, "data", name)
+        return found
+
+    def to_dict(self) -> Config:
         """The config as plain values."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Restores a config; unknown names are an error."""
+    def from_dict(cls, values: Table) -> TrainConfig:
+        """Restores a config.
+
+        Raises:
+            ValueError: If there is no field of a name; the closest one is proposed.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(
                 f"A config must only have the names {', '.join(sorted(known))}. "
-                f"Received: {', '.join(unknown)}."
+                f"Received: {', '.join(unknown)}.{did_you_mean(unknown[0], known)}"
             )
         return cls(**values)
 
 
-def read_config(path: str | pathlib.Path) -> dict[str, Any]:
+def _check_choice(
+    field: dataclasses.Field[Any], value: object, allowed: tuple[str, ...]
+) -> None:
+    try:
+        one_of(field.name, value, allowed)
+    except ValueError as error:
+        if not callable(field.metadata["choices"]):  # nobody can add to these
+            raise
+        raise ValueError(
+            f"{error} One of your own is known once it is registered: import the "
+            "module that does it (on the command line: --import)."
+        ) from None
+
+
+def read_config(path: StrPath) -> Config:
     """Reads the values of a config file: `.toml`, `.json`, `.yaml` or `.yml`.
 
     Raises:

@@ -16,7 +16,7 @@ needs_data = pytest.mark.skipif(
 )
 
 
-def test_digits_are_split_once_and_for_all():
+def test_digits_are_split_the_same_every_time():
     a, b = datasets.load("digits"), datasets.load("digits")
     assert [len(p) for p in (a.train, a.validation, a.test)] == [1132, 126, 539]
     for part in ("train", "validation", "test"):
@@ -98,7 +98,7 @@ def test_missing_file_says_what_to_place_where(tmp_path):
     assert "cifar100.npz" in text and str(tmp_path) in text
 
 
-@pytest.mark.parametrize("name", sorted(set(datasets.NAMES) - {"digits"}))
+@pytest.mark.parametrize("name", sorted(set(datasets.names()) - {"digits"}))
 def test_tensorflow_datasets_can_start_a_download(name, tmp_path):
     # Where it lists what it would download it needs packages that it does not name
     # among its requirements, and reading a prepared data set does not.

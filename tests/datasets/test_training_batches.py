@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from keras_ssp import datasets
-from keras_ssp.datasets import ImageData, Split
-from keras_ssp.datasets import training_batches as pipeline
-from keras_ssp.datasets.training_batches import Augmentation, augmented
+from keras_ssp.datasets import Augmentation, ImageData, Split, TrainingBatches
+from keras_ssp.datasets.augmentation import augmentation, augmented
 
 pytestmark = pytest.mark.every_backend
 
@@ -24,7 +23,7 @@ def numbered(n=12, size=6):
 
 
 def take(data, count, **arguments):
-    batches = pipeline.training_batches(data, **arguments)
+    batches = TrainingBatches(data=data, **arguments).stream()
     return [
         tuple(keras.ops.convert_to_numpy(part) for part in batch)
         for batch in itertools.islice(batches, count)
@@ -39,7 +38,7 @@ def test_one_epoch_holds_every_sample_once_with_its_label():
     np.testing.assert_array_equal(y.sum(axis=1), 1)
 
 
-def test_samples_are_shuffled_anew_each_epoch():
+def test_samples_are_shuffled_again_each_epoch():
     batches = take(numbered(), 6, batch_size=4)
     orders = [
         np.concatenate([x[:, 2, 3, 0] for x, _ in part])
@@ -51,14 +50,14 @@ def test_samples_are_shuffled_anew_each_epoch():
 
 def test_incomplete_batches_are_left_out():
     data = numbered(n=10)
-    assert pipeline.steps_per_epoch(data, 4) == 2
+    assert TrainingBatches(data=data, batch_size=4).steps_per_epoch == 2
     batches = take(data, 3, batch_size=4)
     assert {len(x) for x, _ in batches} == {4}
 
 
-@pytest.mark.parametrize("augment", [None, Augmentation(pad=2, flip=True)])
-def test_resumed_batches_are_those_of_the_unbroken_run(augment):
-    arguments = {"batch_size": 4, "seed": 7, "augment": augment}
+@pytest.mark.parametrize("change", [Augmentation(), Augmentation(pad=2, flip=True)])
+def test_resumed_batches_are_those_of_the_unbroken_run(change):
+    arguments = {"batch_size": 4, "seed": 7, "augmentation": change}
     whole = take(numbered(), 9, **arguments)
     resumed = take(numbered(), 6, first_epoch=1, **arguments)
     for (x, y), (x2, y2) in zip(whole[3:], resumed, strict=True):
@@ -79,8 +78,8 @@ def test_batches_are_normalised_like_the_evaluation_data():
 
 def test_crops_move_images_by_at_most_the_padding_and_flips_mirror_half_of_them():
     data = numbered()
-    augment = Augmentation(pad=2, flip=True)
-    batches = take(data, 300, batch_size=12, augment=augment)
+    change = Augmentation(pad=2, flip=True)
+    batches = take(data, 300, batch_size=12, augmentation=change)
     x = np.concatenate([x for x, _ in batches])
     seen = x[..., 0].reshape(len(x), -1)
     assert (np.count_nonzero(seen, axis=1) == 1).all()  # moved, never cut off
@@ -104,12 +103,12 @@ def test_augmentation_of_nothing_is_nothing():
 
 def test_standard_augmentation_is_known_per_data_set():
     data = datasets.load("digits")
-    assert pipeline.augmentation("none", data) == Augmentation()
-    assert pipeline.augmentation("standard", data) == Augmentation(pad=1)
+    assert augmentation("none", data) == Augmentation()
+    assert augmentation("standard", data) == Augmentation(pad=1)
     with pytest.raises(ValueError, match="`augment` must be 'none'.*'numbered'"):
-        pipeline.augmentation("standard", numbered())
+        augmentation("standard", numbered())
     with pytest.raises(ValueError, match="`augment` must be one of"):
-        pipeline.augmentation("some", data)
+        augmentation("some", data)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +117,4 @@ def test_standard_augmentation_is_known_per_data_set():
 )
 def test_bad_batch_sizes(batch_size, message):
     with pytest.raises(ValueError, match=f"`batch_size` must be {message}"):
-        pipeline.training_batches(numbered(), batch_size=batch_size)
+        TrainingBatches(data=numbered(), batch_size=batch_size)

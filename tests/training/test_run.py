@@ -110,6 +110,7 @@ def test_run_folder_holds_what_it_promises(tmp_path):
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
         "config.json",
+        "data.json",
         "history.csv",
         "summary.json",
         "model.keras",
