@@ -6,24 +6,23 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.training.config import PENALTIES, TrainConfig
+from keras_ssp._checks import did_you_mean, one_of, positive_int, real
+from keras_ssp.studies.results import CONVERTED, Result
+from keras_ssp.training import TrainConfig
+from keras_ssp.training.config import penalty_names, penalty_takes
+from keras_ssp.types import Config, Table
 
-CONVERTED = "converted"
-METHODS = (*PENALTIES, CONVERTED)
-
-#: One finished network: what it was, how accurate it is and what it costs.
-Row = dict[str, Any]
+#: lambda or p: one grid for all penalties, or a table of penalty to grid.
+Grid: TypeAlias = Mapping[str, Sequence[float]] | Sequence[float]
 
 
-def is_baseline(row: Row) -> bool:
-    """Whether a network is spiking and was trained without penalty."""
-    # A converted network has no penalty either.
-    return bool(row["penalty"] == "none" and row["series"] != CONVERTED)
+def methods() -> tuple[str, ...]:
+    """What a study may compare: `"none"`, every penalty, and `"converted"`."""
+    return (*penalty_names(), CONVERTED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,26 +51,14 @@ class Task:
         text = json.dumps(chosen, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def done(self, rows: Sequence[Row]) -> bool:
-        """Whether `rows` hold all its results."""
-        found = {int(row["time_steps"]) for row in rows if row["key"] == self.key}
+    def done(self, results: Sequence[Result]) -> bool:
+        """Whether `results` hold all its networks."""
+        found = {result.time_steps for result in results if result.key == self.key}
         return found >= set(self.conversion_steps or (self.config.time_steps,))
 
-    def row(self, time_steps: int, results: Mapping[str, float]) -> Row:
-        """The row of one result."""
-        config = self.config
-        return {
-            "key": self.key,
-            "series": self.series,
-            "penalty": config.penalty,
-            "weight": config.weight,
-            "p": config.p,
-            "target": "" if config.target is None else config.target,
-            "surrogate": config.surrogate,
-            "seed": config.seed,
-            "time_steps": time_steps,
-            **results,
-        }
+    def result(self, values: Mapping[str, float]) -> Result:
+        """The result of one of its networks; `values` go before the config's."""
+        return Result.of(self.config, key=self.key, series=self.series, **values)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,20 +69,22 @@ class Study:
         base: The config that all share; its penalty, weight, p, target, surrogate
             and seed are replaced.
         penalties: Which to compare, of `"none"` (always run), `"synaptic"`,
-            `"spike_count"`, `"balanced"`, `"synops_target"` and `"converted"` (a QCFS
-            network, trained without spikes and converted).
+            `"spike_count"`, `"balanced"`, `"synops_target"`, those that were
+            registered, and `"converted"` (a QCFS network, trained without spikes and
+            converted).
         weights: lambda, one grid for all penalties or a table of penalty to grid.
-        p: Exponents, for the three penalties that have one; in the same two forms,
-            1 for a penalty that is not in the table.
+        p: Exponents, for the penalties that have one; in the same two forms, 1 for a
+            penalty that is not in the table.
         surrogates: Surrogate gradients.
         seeds: Seeds.
-        target_shares: For `"synops_target"`: S_0 as shares of the SynOps that the
+        target_shares: For a penalty with a target: S_0 as shares of the SynOps that the
             networks without penalty spend (mean of the seeds).
-        target_weight: For `"synops_target"`: its lambda.
+        target_weight: For a penalty with a target: its lambda.
         conversion_steps: For `"converted"`: every T that the network is run for.
 
     Raises:
-        ValueError: If a value breaks its rule.
+        ValueError: If a penalty is unknown, a value is none that `TrainConfig` takes,
+            or the base has no spiking neurons.
 
     Example:
 
@@ -106,8 +95,8 @@ class Study:
 
     base: TrainConfig
     penalties: tuple[str, ...] = ("none", "synaptic", "spike_count", "balanced")
-    weights: Any = (0.1, 0.3, 1.0, 3.0, 10.0)
-    p: Any = (1.0,)
+    weights: Grid = (0.1, 0.3, 1.0, 3.0, 10.0)
+    p: Grid = (1.0,)
     surrogates: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     target_shares: tuple[float, ...] = (0.5, 0.3, 0.2, 0.1, 0.05)
@@ -124,24 +113,26 @@ class Study:
         if not self.surrogates:
             object.__setattr__(self, "surrogates", (self.base.surrogate,))
         for name in self.penalties:
-            one_of("penalties", name, METHODS)
+            one_of("penalties", name, methods())
         for field in ("weights", "p"):
             table = getattr(self, field)
             for name in table if isinstance(table, Mapping) else ():
-                one_of(field, name, METHODS)
+                one_of(field, name, methods())
         if not self.seeds:
             raise ValueError("`seeds` must hold at least one seed. Received: seeds=().")
         for share in self.target_shares:
             real("target_shares", share, above=0.0)
-        # A value that breaks its rule shows now, not after hours of training.
-        rough = [
-            {"penalty": "none", "series": "none", "synops": 1.0, "surrogate": s}
-            for s in self.surrogates
-        ]
-        list(self.others(rough))
+        if not self.base.spiking and set(self.penalties) - {"none", CONVERTED}:
+            raise ValueError(
+                "`base` must have spiking neurons in a study of penalties; "
+                "penalties=['converted'] trains an ANN. Received: activation="
+                f"{self.base.activation!r}."
+            )
+        # A value that is not allowed shows now, not after hours of training.
+        list(self._all({surrogate: 1.0 for surrogate in self.surrogates}))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Study:
+    def from_dict(cls, values: Table) -> Study:
         """Builds a study from two tables, `train` and `grid`, as a file holds them."""
         unknown = sorted(set(values) - {"train", "grid"})
         known = {field.name for field in dataclasses.fields(cls)} - {"base"}
@@ -150,11 +141,12 @@ class Study:
             raise ValueError(
                 "A study must only have the tables 'train' and 'grid', the latter with "
                 f"the names {', '.join(sorted(known))}. Received: {', '.join(unknown)}."
+                f"{did_you_mean(unknown[0], known)}"
             )
         base = TrainConfig.from_dict({"penalty": "none", **values.get("train", {})})
         return cls(base=base, **values.get("grid", {}))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Config:
         """The study as the two tables."""
         grid = {
             field.name: getattr(self, field.name)
@@ -172,19 +164,32 @@ class Study:
                     self._config("none", 0.0, seed=seed, surrogate=surrogate),
                 )
 
-    def others(self, rows: Sequence[Row]) -> Iterator[Task]:
-        """All other trainings, seed by seed; `rows` hold the baselines' results."""
+    def others(self, results: Sequence[Result]) -> Iterator[Task]:
+        """All other trainings, seed by seed.
+
+        Args:
+            results: Those of the baselines, whose SynOps the targets are shares of.
+        """
+        synops: dict[str, list[float]] = {}
+        for result in results:
+            if result.is_baseline:
+                synops.setdefault(result.surrogate, []).append(result.synops)
+        yield from self._all({k: float(np.mean(v)) for k, v in synops.items()})
+
+    def _all(self, synops: Mapping[str, float]) -> Iterator[Task]:
         for seed in self.seeds:
             for penalty in self.penalties:
                 if penalty == CONVERTED:
                     yield self._converted(seed)
-                elif penalty == "synops_target":
-                    yield from self._targets(seed, rows)
+                elif penalty_takes(penalty, "target"):
+                    yield from self._targets(penalty, seed, synops)
                 elif penalty != "none":
                     yield from self._weighted(penalty, seed)
 
     def _weighted(self, penalty: str, seed: int) -> Iterator[Task]:
         exponents = _grid(self.p, penalty) or (1.0,)
+        if not penalty_takes(penalty, "p"):
+            exponents = (1.0,)
         for p in exponents:
             for surrogate in self.surrogates:
                 for weight in _grid(self.weights, penalty):
@@ -197,23 +202,20 @@ class Study:
                         ),
                     )
 
-    def _targets(self, seed: int, rows: Sequence[Row]) -> Iterator[Task]:
+    def _targets(
+        self, penalty: str, seed: int, synops: Mapping[str, float]
+    ) -> Iterator[Task]:
         for surrogate in self.surrogates:
-            synops = [
-                float(row["synops"])
-                for row in rows
-                if is_baseline(row) and row["surrogate"] == surrogate
-            ]
-            for share in self.target_shares if synops else ():
+            for share in self.target_shares if surrogate in synops else ():
                 yield Task(
-                    self._series("synops_target", surrogate),
+                    self._series(penalty, surrogate),
                     self._config(
-                        "synops_target",
+                        penalty,
                         self.target_weight,
                         seed=seed,
                         surrogate=surrogate,
                         # Rounded: a last digit must not make another task of it.
-                        target=float(f"{share * np.mean(synops):.6g}"),
+                        target=float(f"{share * synops[surrogate]:.6g}"),
                     ),
                 )
 
@@ -221,14 +223,17 @@ class Study:
         config = dataclasses.replace(
             self._config("none", 0.0, seed=seed, surrogate=self.surrogates[0]),
             activation="qcfs",
+            neuron={},
         )
         return Task(CONVERTED, config, self.conversion_steps)
 
     def _config(self, penalty: str, weight: float, **values: Any) -> TrainConfig:
         values = {"p": 1.0, "target": None, **values}
-        return dataclasses.replace(
-            self.base, penalty=penalty, weight=weight, activation="lif", **values
-        )
+        if not self.base.spiking:  # the baseline of a study that only converts
+            values["activation"] = TrainConfig().activation
+        if penalty != "none" and not penalty_takes(penalty, "normalize"):
+            values["normalize"] = TrainConfig().normalize
+        return dataclasses.replace(self.base, penalty=penalty, weight=weight, **values)
 
     def _series(self, penalty: str, surrogate: str, p: float | None = None) -> str:
         # Only what differs within the study is worth a name.
@@ -236,6 +241,6 @@ class Study:
         return " ".join(parts + ([surrogate] if len(self.surrogates) > 1 else []))
 
 
-def _grid(values: Any, penalty: str) -> tuple[float, ...]:
+def _grid(values: Grid, penalty: str) -> tuple[float, ...]:
     found = values.get(penalty, ()) if isinstance(values, Mapping) else values
     return tuple(float(v) for v in found)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import csv
 import functools
-import io
 import multiprocessing
 import os
 import pathlib
@@ -25,29 +23,26 @@ from rich.progress import (
 )
 
 from keras_ssp._checks import positive_int
+from keras_ssp._imports import import_modules
 from keras_ssp.conversion import convert
 from keras_ssp.datasets import ImageData, load
-from keras_ssp.studies.grid import Row, Study, Task
+from keras_ssp.studies.grid import Study, Task
+from keras_ssp.studies.results import RESULTS, Result, append_results, read_results
 from keras_ssp.training import Evaluation, Run, evaluate, train
 from keras_ssp.training.folder import write_json
-
-COLUMNS = (
-    *("key", "series", "penalty", "weight", "p", "target", "surrogate", "seed"),
-    *("time_steps", "validation_accuracy", "test_accuracy", "synops"),
-    *("synaptic_energy_pj", "energy_pj", "spike_rate", "seconds"),
-)
-RESULTS = "results.csv"
+from keras_ssp.types import StrPath
 
 
 def compare(
     study: Study,
-    out: str | os.PathLike[str],
+    out: StrPath,
     *,
     data_dir: str | None = None,
     jobs: int = 1,
+    imports: Sequence[str] = (),
     verbose: int = 1,
-) -> list[Row]:
-    """Runs what a study still lacks, and returns all its rows.
+) -> list[Result]:
+    """Runs what a study still lacks, and returns all its results.
 
     Nothing is done twice: a finished training is a row of `results.csv`, and one that
     was interrupted goes on from its last epoch. Several studies may share a folder as
@@ -58,40 +53,45 @@ def compare(
         out: Folder for `results.csv` and a run folder per training.
         data_dir: As for `keras_ssp.datasets.load`.
         jobs: Trainings that run side by side, each with its share of the cores.
+        imports: Modules that register what the study names (networks, neurons,
+            penalties, data sets, ...): with `jobs` above 1 each of the processes
+            imports them.
         verbose: 1 shows a progress bar, 0 nothing.
 
     Returns:
-        The rows, one per network, in the order in which they were finished.
+        The results, one per network, in the order in which they were finished.
 
     Raises:
         ValueError: If `jobs` is not a positive integer.
         RuntimeError: If trainings failed; the others are done and written.
+        ImportError: If a module of `imports` cannot be imported.
     """
     jobs = positive_int("jobs", jobs)
+    import_modules(imports)
     folder = pathlib.Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "study.json", study.to_dict())
-    rows = read_rows(folder / RESULTS)
+    results = read_results(folder / RESULTS)
     failed: list[str] = []
-    with _bar(verbose) as progress, _executor(jobs) as executor:
-        # The second phase is asked for when the first one's rows are there.
-        for phase in (study.baselines, functools.partial(study.others, rows)):
-            tasks = [task for task in phase() if not task.done(rows)]
+    with _bar(verbose) as progress, _executor(jobs, imports) as executor:
+        # The second phase is asked for when the first one's results are there.
+        for phase in (study.baselines, functools.partial(study.others, results)):
+            tasks = [task for task in phase() if not task.done(results)]
             bar = progress.add_task("trainings", total=len(tasks))
             for task, found in _results(executor, tasks, folder, data_dir):
                 if isinstance(found, Exception):
                     failed.append(f"{task.series} (run folder {task.key}): {found}")
                 else:
-                    append_rows(folder / RESULTS, found)
-                    rows.extend(found)
+                    append_results(folder / RESULTS, found)
+                    results.extend(found)
                 progress.update(bar, advance=1, description=task.series)
     if failed:
         raise RuntimeError(f"{len(failed)} trainings failed: {'; '.join(failed)}")
-    return rows
+    return results
 
 
-def run_task(task: Task, folder: pathlib.Path, data_dir: str | None) -> list[Row]:
-    """Trains one network (and converts it, if asked); returns its rows."""
+def run_task(task: Task, folder: pathlib.Path, data_dir: str | None) -> list[Result]:
+    """Trains one network (and converts it, if asked); returns its results."""
     started = time.perf_counter()
     data = _data(task.config.data, data_dir)
     run = train(task.config, folder / task.key, data=data, resume=True, verbose=0)
@@ -102,7 +102,10 @@ def run_task(task: Task, folder: pathlib.Path, data_dir: str | None) -> list[Row
             for steps in task.conversion_steps
         ]
     seconds = round(time.perf_counter() - started, 1)
-    return [task.row(steps, {**found, "seconds": seconds}) for steps, found in networks]
+    return [
+        task.result({**found, "time_steps": steps, "seconds": seconds})
+        for steps, found in networks
+    ]
 
 
 @functools.lru_cache(maxsize=1)
@@ -121,7 +124,7 @@ def _results(
     tasks: Sequence[Task],
     folder: pathlib.Path,
     data_dir: str | None,
-) -> Iterator[tuple[Task, list[Row] | Exception]]:
+) -> Iterator[tuple[Task, list[Result] | Exception]]:
     if executor is None:
         for task in tasks:
             yield task, _attempt(task, folder, data_dir)
@@ -133,7 +136,7 @@ def _results(
 
 def _attempt(
     task: Task, folder: pathlib.Path, data_dir: str | None
-) -> list[Row] | Exception:
+) -> list[Result] | Exception:
     # One training that fails must not take the rest of the night with it.
     try:
         return run_task(task, folder, data_dir)
@@ -144,7 +147,9 @@ def _attempt(
 
 
 @contextlib.contextmanager
-def _executor(jobs: int) -> Iterator[concurrent.futures.Executor | None]:
+def _executor(
+    jobs: int, imports: Sequence[str]
+) -> Iterator[concurrent.futures.Executor | None]:
     if jobs == 1:
         yield None
         return
@@ -155,7 +160,10 @@ def _executor(jobs: int) -> Iterator[concurrent.futures.Executor | None]:
     os.environ.update(dict.fromkeys(names, threads))
     try:
         with concurrent.futures.ProcessPoolExecutor(
-            jobs, mp_context=multiprocessing.get_context("spawn")
+            jobs,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=import_modules,
+            initargs=(tuple(imports),),
         ) as executor:
             yield executor
     finally:
@@ -176,34 +184,3 @@ def _bar(verbose: int) -> Progress:
         console=Console(stderr=True),
         disable=verbose == 0,
     )
-
-
-def append_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
-    """Appends rows in one write, so that a kill leaves at most one torn line."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    if not path.exists():
-        writer.writeheader()
-    writer.writerows(rows)
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_rows(path: pathlib.Path) -> list[Row]:
-    """The rows of a `results.csv`; a torn last line is cut off, file included."""
-    if not path.is_file():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8", newline="")
-    return [_typed(row) for row in csv.DictReader(io.StringIO(whole))]
-
-
-def _typed(row: dict[str, str]) -> Row:
-    texts = ("key", "series", "penalty", "surrogate")
-    # An empty target is that of a penalty without one.
-    typed: Row = {k: v if k in texts or v == "" else float(v) for k, v in row.items()}
-    return typed | {k: int(typed[k]) for k in ("seed", "time_steps")}

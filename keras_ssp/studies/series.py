@@ -9,44 +9,73 @@ import numpy as np
 
 from keras_ssp._checks import real
 from keras_ssp.studies.equal_accuracy import Point, Ratio, Saving, ratio, saving
-from keras_ssp.studies.grid import CONVERTED, Row, is_baseline
-from keras_ssp.studies.over_seeds import OverSeeds
+from keras_ssp.studies.results import CONVERTED, Result
 
 ENERGY = "synaptic_energy_pj"
 
 
-class Cell(OverSeeds):
-    """One setting of a series, over its seeds."""
+class SeedStatistics:
+    """Mean and spread over the seeds; a subclass says which `values` there are."""
 
-    def __init__(self, label: str, rows: Sequence[Row]) -> None:
-        self.label = label
-        self._rows = rows
+    def values(self, name: str) -> list[float]:
+        """The numbers of that name, one per seed."""
+        raise NotImplementedError
 
-    @property
-    def rows(self) -> Sequence[Row]:
-        """The rows of the study."""
-        return self._rows
+    def mean(self, name: str) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(self.values(name)))
+
+    def std(self, name: str) -> float:
+        """Sample standard deviation over the seeds, 0 for one."""
+        values = self.values(name)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+    def point(self, energy: str = ENERGY) -> dict[str, float]:
+        """The setting as `figures.accuracy_against_energy` draws it."""
+        return {
+            "energy_pj": self.mean(energy),
+            "energy_pj_std": self.std(energy),
+            "accuracy": self.mean("test_accuracy"),
+            "accuracy_std": self.std("test_accuracy"),
+        }
 
 
-def cells(rows: Sequence[Row]) -> dict[str, list[Cell]]:
-    """Series to its settings, in the order of the rows."""
-    found: dict[str, dict[str, list[Row]]] = {}
-    for row in rows:
-        found.setdefault(row["series"], {}).setdefault(_label(row), []).append(row)
+@dataclasses.dataclass(frozen=True)
+class Setting(SeedStatistics):
+    """One setting of a series, over its seeds.
+
+    Args:
+        label: What it differs in from the other settings of its series.
+        results: Its results, one per seed.
+    """
+
+    label: str
+    results: tuple[Result, ...]
+
+    def values(self, name: str) -> list[float]:
+        return [float(getattr(result, name)) for result in self.results]
+
+
+def settings_by_series(results: Sequence[Result]) -> dict[str, list[Setting]]:
+    """Series to its settings, in the order of the results."""
+    found: dict[str, dict[str, list[Result]]] = {}
+    for result in results:
+        settings = found.setdefault(result.series, {})
+        settings.setdefault(_label(result), []).append(result)
     return {
-        series: [Cell(label, group) for label, group in settings.items()]
+        series: [Setting(label, tuple(group)) for label, group in settings.items()]
         for series, settings in found.items()
     }
 
 
-def _label(row: Row) -> str:
-    if row["series"] == CONVERTED:
-        return f"T={row['time_steps']}"
-    if row["penalty"] == "none":
+def _label(result: Result) -> str:
+    if result.series == CONVERTED:
+        return f"T={result.time_steps}"
+    if result.penalty == "none":
         return "lambda=0"
-    if row["target"] != "":
-        return f"target={float(row['target']):.3g}"
-    return f"lambda={row['weight']:g}"
+    if result.target is not None:
+        return f"target={result.target:.3g}"
+    return f"lambda={result.weight:g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,19 +83,19 @@ class _Curve:
     """The networks of one series, seed by seed, and what they are measured against."""
 
     series: str
-    first: Row
+    first: Result
     baseline: dict[int, float]
     points: dict[int, list[Point]]
     accuracy: float
 
 
 def savings(
-    rows: Sequence[Row], drop: float, energy: str = ENERGY
+    results: Sequence[Result], drop: float, energy: str = ENERGY
 ) -> dict[str, Saving]:
     """Each series' saving at the accuracy of no penalty less `drop`.
 
     Args:
-        rows: The rows of a study.
+        results: The results of a study.
         drop: Accuracy given up, as a share: 0.01 is one point.
         energy: Which energy to compare.
 
@@ -76,17 +105,19 @@ def savings(
         converted networks have no such point.
 
     Raises:
-        ValueError: If `drop` is not in [0, 1), or there is no row without penalty.
+        ValueError: If `drop` is not in [0, 1), or there is no network without penalty.
     """
     return {
         curve.series: saving(
             list(curve.baseline.values()), list(curve.points.values()), curve.accuracy
         )
-        for curve in _curves(rows, drop, energy)
+        for curve in _curves(results, drop, energy)
     }
 
 
-def ratios(rows: Sequence[Row], drop: float, energy: str = ENERGY) -> dict[str, Ratio]:
+def ratios(
+    results: Sequence[Result], drop: float, energy: str = ENERGY
+) -> dict[str, Ratio]:
     """How many times the synaptic penalty's energy each other series needs.
 
     At the accuracy of no penalty less `drop`, seed by seed: what a seed's network
@@ -94,7 +125,7 @@ def ratios(rows: Sequence[Row], drop: float, energy: str = ENERGY) -> dict[str, 
     of one surrogate gradient.
 
     Args:
-        rows: As for `savings`.
+        results: As for `savings`.
         drop: As for `savings`.
         energy: As for `savings`.
 
@@ -104,15 +135,15 @@ def ratios(rows: Sequence[Row], drop: float, energy: str = ENERGY) -> dict[str, 
     Raises:
         ValueError: As for `savings`.
     """
-    curves = list(_curves(rows, drop, energy))
+    curves = list(_curves(results, drop, energy))
     references = {
-        curve.first["surrogate"]: curve
+        curve.first.surrogate: curve
         for curve in curves
-        if curve.first["penalty"] == "synaptic" and curve.first["p"] == 1.0
+        if curve.first.penalty == "synaptic" and curve.first.p == 1.0
     }
     found = {}
     for curve in curves:
-        reference = references.get(curve.first["surrogate"])
+        reference = references.get(curve.first.surrogate)
         if reference is None or reference is curve:
             continue
         seeds = [seed for seed in curve.points if seed in reference.points]
@@ -124,37 +155,37 @@ def ratios(rows: Sequence[Row], drop: float, energy: str = ENERGY) -> dict[str, 
     return found
 
 
-def _curves(rows: Sequence[Row], drop: float, energy: str) -> Iterator[_Curve]:
+def _curves(results: Sequence[Result], drop: float, energy: str) -> Iterator[_Curve]:
     real("drop", drop, low=0.0, high=0.99)
-    base: dict[str, dict[int, Row]] = {}
-    for row in rows:
-        if is_baseline(row):
-            base.setdefault(row["surrogate"], {})[row["seed"]] = row
+    base: dict[str, dict[int, Result]] = {}
+    for result in results:
+        if result.is_baseline:
+            base.setdefault(result.surrogate, {})[result.seed] = result
     if not base:
         raise ValueError(
             "`rows` must have networks without penalty. Received: "
-            f"{len(rows)} rows without one."
+            f"{len(results)} rows without one."
         )
-    for series, settings in cells(rows).items():
-        members = [row for cell in settings for row in cell.rows]
-        own = base.get(members[0]["surrogate"], {})
+    for series, settings in settings_by_series(results).items():
+        members = [result for setting in settings for result in setting.results]
+        own = base.get(members[0].surrogate, {})
         if members[0] in own.values():
             continue
         points: dict[int, list[Point]] = {}
         for seed, without in own.items():
-            found = [
-                (row[energy], row["test_accuracy"])
-                for row in members
-                if row["seed"] == seed
-            ]
+            found = [_point(r, energy) for r in members if r.seed == seed]
             if found and series != CONVERTED:
-                found.append((without[energy], without["test_accuracy"]))
+                found.append(_point(without, energy))
             if found:
                 points[seed] = found
         yield _Curve(
             series=series,
             first=members[0],
-            baseline={seed: own[seed][energy] for seed in points},
+            baseline={seed: _point(own[seed], energy)[0] for seed in points},
             points=points,
-            accuracy=float(np.mean([r["test_accuracy"] for r in own.values()])) - drop,
+            accuracy=float(np.mean([r.test_accuracy for r in own.values()])) - drop,
         )
+
+
+def _point(result: Result, energy: str) -> Point:
+    return float(getattr(result, energy)), result.test_accuracy

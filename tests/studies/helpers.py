@@ -1,7 +1,7 @@
 """A small study and rows as it makes them."""
 
 from keras_ssp.studies.grid import Study
-from keras_ssp.studies.runner import COLUMNS
+from keras_ssp.studies.results import COLUMNS, Result
 
 BASE = {"train_samples": 128, "width": 0.25, "time_steps": 2, "epochs": 1}
 GRID = {
@@ -18,8 +18,10 @@ def study(**grid):
 
 
 def row(series, weight, seed, accuracy, energy, **more):
+    """A result, in which what does not matter is 0."""
     values = dict.fromkeys(COLUMNS, 0.0)
-    values |= {"key": f"{series}{weight}{seed}", "series": series, "target": ""}
+    values |= {"key": f"{series}{weight}{seed}", "series": series, "target": None}
     values |= {"penalty": series, "weight": weight, "seed": seed, "time_steps": 4}
     values |= {"surrogate": "triangle", "test_accuracy": accuracy}
-    return values | {"synaptic_energy_pj": energy, "synops": energy / 0.9, **more}
+    values |= {"synaptic_energy_pj": energy, "synops": energy / 0.9, **more}
+    return Result(**values)

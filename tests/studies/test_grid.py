@@ -1,12 +1,16 @@
 """The grid of a study: which trainings it holds, and what it refuses."""
 
 import json
+import pathlib
 
 import pytest
 
-from keras_ssp.studies.grid import Study
-from keras_ssp.training.config import TrainConfig
+from keras_ssp.studies.grid import Study, Task
+from keras_ssp.studies.results import read_results
+from keras_ssp.training.config import TrainConfig, read_config
 from tests.studies.helpers import row, study
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "results"
 
 
 def test_grid_of_a_study():
@@ -84,3 +88,51 @@ def test_config_of_a_study_survives_json():
     again = Study.from_dict(json.loads(json.dumps(first.to_dict())))
     assert json.dumps(again.to_dict()) == json.dumps(first.to_dict())
     assert again.base == first.base == TrainConfig.from_dict(first.to_dict()["train"])
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({}, "44136fa355b3"),
+        (
+            {"penalty": "synaptic", "weight": 0.3, "p": 2.0, "seed": 1}
+            | {"data": "fashion_mnist", "width": 0.5},
+            "f05a188e4bb6",
+        ),
+        ({"penalty": "none", "activation": "qcfs", "beta": 0.9}, "2dcaee7acfc0"),
+        (
+            {"penalty": "synops_target", "weight": 1.0, "target": 1234.5}
+            | {"surrogate": "arctan"},
+            "6f8dd081f255",
+        ),
+    ],
+)
+def test_key_of_a_task_never_changes(values, key):
+    assert Task("any", TrainConfig(**values)).key == key
+
+
+@pytest.mark.parametrize("name", ["cifar10_study", "fashion_mnist_study"])
+def test_committed_studies_are_finished(name):
+    results = read_results(DOCS / f"{name}.csv")
+    grid = Study.from_dict(read_config(DOCS / f"{name}.toml"))
+    tasks = [*grid.baselines(), *grid.others(results)]
+    assert len(tasks) > 30 and all(task.done(results) for task in tasks)
+
+
+def test_study_of_an_ann():
+    base = TrainConfig(activation="relu", penalty="none")
+    with pytest.raises(ValueError, match="`base` must have spiking.*'relu'"):
+        Study(base=base)
+    grid = Study(base=base, penalties=("converted",), seeds=(0,))
+    tasks = [*grid.baselines(), *grid.others([])]
+    assert [task.config.activation for task in tasks] == ["lif", "qcfs"]
+
+
+def test_penalty_without_an_exponent_or_a_normalisation_gets_none():
+    base = TrainConfig(penalty="none", normalize=False)
+    grid = Study(base=base, penalties=("synaptic", "synops_target"), seeds=(0,))
+    tasks = [t.config for t in grid.others([row("none", 0.0, 0, 0.9, 90.0)])]
+    assert {(t.penalty, t.normalize) for t in tasks} == {
+        ("synaptic", False),
+        ("synops_target", True),
+    }

@@ -1,5 +1,7 @@
 """What is made of the rows: savings and ratios at equal accuracy."""
 
+import dataclasses
+
 import pytest
 
 from keras_ssp.studies.series import ratios, savings
@@ -19,7 +21,7 @@ def test_savings_are_interpolated_per_seed():
     assert found["synaptic"].factors == pytest.approx((1000 / 10**1.5,) * 2)
     assert str(found["converted"]) == "not reached"
     # At the full accuracy the network without penalty itself is in the curve.
-    worse = [r for r in rows if r["weight"] != 1.0]
+    worse = [r for r in rows if r.weight != 1.0]
     assert savings(worse, 0.0)["synaptic"].factors == pytest.approx((1, 1))
 
 
@@ -46,11 +48,11 @@ def test_ratios_to_the_synaptic_penalty_are_seed_by_seed():
     assert str(found["converted"]) == "not both reached"
     # Where even the cheapest is accurate enough, nothing is known of the ratio.
     assert ratios(rows, drop=0.05)["balanced"].factors == ()
-    assert ratios([r for r in rows if r["series"] != "synaptic"], 0.01) == {}
+    assert ratios([r for r in rows if r.series != "synaptic"], 0.01) == {}
     # Series of another surrogate have the synaptic one of theirs, or none.
     other = [
-        r | {"surrogate": "arctan", "series": f"{r['series']} arctan"}
+        dataclasses.replace(r, surrogate="arctan", series=f"{r.series} arctan")
         for r in rows
-        if r["series"] in ("none", "balanced")
+        if r.series in ("none", "balanced")
     ]
     assert set(ratios(rows + other, 0.01)) == {"balanced", "converted"}

@@ -1,0 +1,60 @@
+"""Results of a study: the columns, and files of this version and of earlier ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_ssp.studies import results
+from keras_ssp.studies.results import COLUMNS, append_results, read_results
+from tests.studies.helpers import row
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "results"
+HEADER = (
+    "key,series,penalty,weight,p,target,surrogate,seed,time_steps,validation_accuracy,"
+    "test_accuracy,synops,synaptic_energy_pj,energy_pj,spike_rate,seconds"
+)
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.csv")), ids=lambda p: p.stem)
+def test_committed_files_are_read_and_written_the_same(path, tmp_path):
+    text = path.read_text()
+    assert text.splitlines()[0] == HEADER == ",".join(COLUMNS)
+    append_results(tmp_path / "again.csv", read_results(path))
+    assert (tmp_path / "again.csv").read_text() == text
+    assert path.read_text() == text
+
+
+@given(
+    weight=st.floats(0, 1e9),
+    seed=st.integers(-(2**40), 2**40),
+    target=st.none() | st.floats(1e-3, 1e12),
+    energy=st.floats(0, 1e15),
+)
+def test_every_result_survives_the_file(weight, seed, target, energy, tmp_path_factory):
+    first = row("mine, with a comma", weight, seed, 0.5, energy, target=target)
+    path = tmp_path_factory.mktemp("results") / "results.csv"
+    append_results(path, [first])
+    assert read_results(path) == [first]
+
+
+def test_file_without_a_later_column_gets_it(tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    append_results(path, [row("none", 0.0, 0, 0.9, 5.0)])
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Wider(results.Result):
+        beta: float = 0.5
+
+    columns = (*COLUMNS, "beta")
+    monkeypatch.setattr(results, "Result", Wider)
+    monkeypatch.setattr(results, "COLUMNS", columns)
+    found = read_results(path)
+    assert found[0].beta == 0.5
+    append_results(path, [dataclasses.replace(found[0], beta=0.75)])
+    assert path.read_text().startswith(f"{HEADER},beta\n")
+    assert [result.beta for result in read_results(path)] == [0.5, 0.75]
