@@ -12,7 +12,7 @@ from rich.console import Console
 from keras_ssp import figures
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets import load
-from keras_ssp.studies.over_seeds import OverSeeds
+from keras_ssp.studies.series import SeedStatistics
 from keras_ssp.tables import Table, format_count, format_energy
 from keras_ssp.training import Run, train
 from keras_ssp.training.config import TrainConfig
@@ -25,17 +25,15 @@ BASE = TrainConfig(data="digits", epochs=20, batch_size=32, learning_rate=4e-3)
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting(OverSeeds):
+class Setting(SeedStatistics):
     """One row of the demo's table: a setting, averaged over its seeds."""
 
     label: str
     weight: float
     runs: tuple[Run, ...]
 
-    @property
-    def rows(self) -> list[dict[str, float]]:
-        """The summary of each run."""
-        return [run.summary() for run in self.runs]
+    def values(self, name: str) -> list[float]:
+        return [run.summary()[name] for run in self.runs]
 
 
 def run(out: StrPath = "runs/demo", *, seeds: int = 3) -> list[Setting]:

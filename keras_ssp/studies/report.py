@@ -10,16 +10,20 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from keras_ssp import figures, penalties
-from keras_ssp.datasets import load
 from keras_ssp.energy import energy_report, penalty_values
 from keras_ssp.graph import timeline
 from keras_ssp.penalties import SpikePenalty, penalize
 from keras_ssp.studies.equal_accuracy import Ratio, Saving
-from keras_ssp.studies.grid import Row, is_baseline
-from keras_ssp.studies.series import ENERGY, Cell, cells, ratios, savings
+from keras_ssp.studies.results import Result
+from keras_ssp.studies.series import (
+    ENERGY,
+    Setting,
+    ratios,
+    savings,
+    settings_by_series,
+)
 from keras_ssp.tables import Table, format_energy
-from keras_ssp.training import EVALUATION_BATCH
-from keras_ssp.training.config import TrainConfig, read_config
+from keras_ssp.training import EVALUATION_BATCH, load_run
 from keras_ssp.training.folder import write_json
 from keras_ssp.types import Config, Data, StrPath
 
@@ -88,7 +92,7 @@ def layer_shares(model: keras.Model, x: Data) -> dict[str, dict[str, float]]:
 
 
 def write(
-    rows: Sequence[Row],
+    rows: Sequence[Result],
     out: StrPath,
     *,
     drops: Sequence[float] = (0.005, 0.01, 0.02),
@@ -108,7 +112,7 @@ def write(
         The Markdown text.
     """
     folder = pathlib.Path(out)
-    grouped = cells(rows)
+    grouped = settings_by_series(rows)
     saved = {drop: savings(rows, drop) for drop in drops}
     against = {drop: ratios(rows, drop) for drop in drops}
     shares = _shares(rows, folder, data_dir)
@@ -149,21 +153,19 @@ def _numbers(
 
 
 def _shares(
-    rows: Sequence[Row], folder: pathlib.Path, data_dir: str | None
+    rows: Sequence[Result], folder: pathlib.Path, data_dir: str | None
 ) -> dict[str, dict[str, float]]:
     """Shares on the first network without penalty, whose run folder must be there."""
-    base = next(row for row in rows if is_baseline(row))
-    run = folder / str(base["key"])
-    if not (run / "model.keras").is_file():
+    base = next(row for row in rows if row.is_baseline)
+    folder = folder / base.key
+    if not (folder / "model.keras").is_file():
         return {}
-    config = TrainConfig.from_dict(read_config(run / "config.json"))
-    data = load(config.data, data_dir=data_dir)
-    model = keras.saving.load_model(run / "model.keras")
-    return layer_shares(model, data.normalized(data.test.x[:LAYER_SAMPLES]))
+    run = load_run(folder, data_dir=data_dir)
+    return layer_shares(run.model, run.data.inputs("test").take(LAYER_SAMPLES).x)
 
 
 def _markdown(
-    grouped: dict[str, list[Cell]],
+    grouped: dict[str, list[Setting]],
     saved: dict[float, dict[str, Saving]],
     against: dict[float, dict[str, Ratio]],
     shares: dict[str, dict[str, float]],
@@ -181,7 +183,7 @@ def _markdown(
                 [
                     series,
                     cell.label,
-                    str(len(cell.rows)),
+                    str(len(cell.results)),
                     _spread(cell, "test_accuracy", 100, 2),
                     _spread(cell, "synops", 1e-3, 1),
                     format_energy(cell.mean(ENERGY)),
@@ -233,7 +235,7 @@ def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> str:
     ).markdown()
 
 
-def _spread(cell: Cell, name: str, scale: float, digits: int) -> str:
+def _spread(cell: Setting, name: str, scale: float, digits: int) -> str:
     mean, std = scale * cell.mean(name), scale * cell.std(name)
-    spread = f" ± {std:.{digits}f}" if len(cell.rows) > 1 else ""
+    spread = f" ± {std:.{digits}f}" if len(cell.results) > 1 else ""
     return f"{mean:.{digits}f}{spread}"
