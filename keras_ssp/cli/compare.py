@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from keras_ssp.cli.flags import data_dir_flag, new_command, verbose_flag
+from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
 from keras_ssp.training.config import read_config
 
 
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
         "--out", type=pathlib.Path, required=True, help="folder for the results"
     )
     data_dir_flag(command)
+    import_flag(command)
     command.add_argument(
         "--jobs",
         type=int,
@@ -52,17 +53,19 @@ def add(commands: Any) -> None:
 def _compare(arguments: Any) -> None:
     from keras_ssp.studies import report as comparison
     from keras_ssp.studies.grid import Study
-    from keras_ssp.studies.runner import RESULTS, compare, read_rows
+    from keras_ssp.studies.results import RESULTS, read_results
+    from keras_ssp.studies.runner import compare
 
     study = Study.from_dict(read_config(arguments.study))
     if arguments.tables_only:
-        rows = read_rows(arguments.out / RESULTS)
+        rows = read_results(arguments.out / RESULTS)
     else:
         rows = compare(
             study,
             arguments.out,
             data_dir=arguments.data_dir,
             jobs=arguments.jobs,
+            imports=arguments.imports,
             verbose=arguments.verbose,
         )
     print(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from keras_ssp.training.config import TrainConfig, choices, read_config
@@ -42,6 +44,28 @@ def data_dir_flag(command: Any) -> None:
     )
 
 
+def import_flag(command: Any) -> None:
+    """Adds `--import`; `imported_modules` does the imports, before flags are read."""
+    command.add_argument(
+        "--import",
+        dest="imports",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="import a module of your own first, from the current folder too: what it "
+        "registers (neurons, penalties, surrogates, energy models, networks, data "
+        "sets, optimisers) is then known by name; may be repeated",
+    )
+
+
+def imported_modules(argv: Sequence[str]) -> list[str]:
+    """The modules that `--import` names, which decide what other flags may be."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--import", dest="imports", action="append", default=[])
+    found: list[str] = early.parse_known_args(argv)[0].imports
+    return found
+
+
 def config_flags(command: Any) -> None:
     """Adds a flag for every field of `TrainConfig`; only given ones are set."""
     group = command.add_argument_group("training")
@@ -52,6 +76,9 @@ def config_flags(command: Any) -> None:
         text = f"{field.metadata['help']} (default: {default})"
         if field.type == "bool":
             kwargs["action"] = argparse.BooleanOptionalAction
+        elif field.type == "Config":
+            kwargs |= {"action": "append", "type": _argument, "metavar": "NAME=VALUE"}
+            text = f"{field.metadata['help']} (default: none)"
         else:
             kind = str(field.type).partition(" | ")[0]
             kwargs["type"] = {"int": int, "float": float, "str": str}[kind]
@@ -66,4 +93,18 @@ def config_values(arguments: Any) -> dict[str, Any]:
     file = getattr(arguments, "config", None)
     values = {} if file is None else read_config(file)
     names = [field.name for field in dataclasses.fields(TrainConfig)]
-    return values | {n: getattr(arguments, n) for n in names if hasattr(arguments, n)}
+    given = {n: getattr(arguments, n) for n in names if hasattr(arguments, n)}
+    if "neuron" in given:
+        given["neuron"] = {**values.get("neuron", {}), **dict(given["neuron"])}
+    return values | given
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE`, the value read as JSON where it is some: `0.5`, `true`, `null`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE. Received: {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

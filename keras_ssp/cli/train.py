@@ -10,6 +10,7 @@ from keras_ssp.cli.flags import (
     config_flags,
     config_values,
     data_dir_flag,
+    import_flag,
     new_command,
     verbose_flag,
 )
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
         help="folder for the results (default: runs/ and a name made of the config)",
     )
     data_dir_flag(command)
+    import_flag(command)
     command.add_argument(
         "--resume", action="store_true", help="go on from the folder's checkpoint"
     )
@@ -69,8 +71,10 @@ def _train(arguments: Any) -> None:
 def run_name(config: TrainConfig) -> str:
     """A folder name that tells a config's main choices."""
     parts = [config.data, config.model]
-    if config.activation != "lif":
+    if config.activation != TrainConfig.activation:
         parts.append(config.activation)
+    if not config.spiking:
+        pass
     elif config.penalty == "none" or not config.weight:
         parts.append("none")
     else:
