@@ -15,9 +15,9 @@ from keras_ssp._checks import did_you_mean, one_of, positive_int, real
 from keras_ssp._extras import require
 from keras_ssp.datasets.augmentation import AUGMENTATIONS
 from keras_ssp.energy import hardware
+from keras_ssp.layers import get_neuron, neuron_arguments, neuron_names
 from keras_ssp.layers.lif import RESETS
 from keras_ssp.models.builder import POOLINGS
-from keras_ssp.training import _names
 from keras_ssp.training._arguments import Argument, select, takes
 from keras_ssp.training.optimizers import optimizer_arguments, optimizer_names
 from keras_ssp.types import Config, StrPath, Table
@@ -29,12 +29,12 @@ NEURON_FIELDS = ("beta", "threshold", "reset", "surrogate")
 
 def penalty_names() -> tuple[str, ...]:
     """What `penalty` may be: `"none"` and every registered penalty."""
-    return ("none", *_names.penalty_names())
+    return ("none", *penalties.names())
 
 
 def penalty_takes(penalty: str, argument: str) -> bool:
     """Whether a penalty's constructor has an argument, such as `p` or `target`."""
-    return penalty != "none" and takes(_names.get_penalty(penalty), argument)
+    return penalty != "none" and takes(penalties.get(penalty), argument)
 
 
 def _field(default: Any, help: str, **metadata: Any) -> Any:
@@ -171,7 +171,7 @@ class TrainConfig:
     @property
     def spiking(self) -> bool:
         """Whether the network has spiking neurons."""
-        return self.activation in _names.neuron_names()
+        return self.activation in neuron_names()
 
     def make_penalty(self) -> penalties.SpikePenalty | None:
         """The penalty of the config, `None` for none.
@@ -181,7 +181,7 @@ class TrainConfig:
         """
         if self.penalty == "none":
             return None
-        cls = _names.get_penalty(self.penalty)
+        cls = penalties.get(self.penalty)
         given = self._arguments(("weight", "p", "normalize", "target"))
         found: penalties.SpikePenalty = cls(
             **select(cls, given, f"penalty={self.penalty!r}")
@@ -201,8 +201,8 @@ class TrainConfig:
                     f"neuron={self.neuron!r}, activation={self.activation!r}."
                 )
             return {}
-        cls = _names.get_neuron(self.activation)
-        known = _names.neuron_arguments(cls)
+        cls = get_neuron(self.activation)
+        known = neuron_arguments(cls)
         taken = []
         for name, argument in self._arguments(NEURON_FIELDS).items():
             if name in known:

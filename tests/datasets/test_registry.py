@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from keras_ssp import datasets
-from keras_ssp._registry import Registry
 from keras_ssp.datasets import Augmentation, ImageData, Split, registry
 from keras_ssp.datasets.augmentation import augmentation
 from keras_ssp.training import TrainConfig
@@ -12,9 +11,8 @@ from keras_ssp.training import TrainConfig
 
 @pytest.fixture(autouse=True)
 def _contained(monkeypatch):
-    own = Registry("name")
-    own._entries.update(registry._DATA_SETS._entries)
-    monkeypatch.setattr(registry, "_DATA_SETS", own)
+    held = registry._DATA_SETS
+    monkeypatch.setattr(held, "_entries", dict(held._entries))
 
 
 def mine(data_dir):

@@ -3,9 +3,12 @@
 import dataclasses
 import json
 
+import keras
 import pytest
 
-from keras_ssp import penalties
+from keras_ssp import layers, penalties, training
+from keras_ssp.layers import SpikingLayer, neurons
+from keras_ssp.training import optimizers
 from keras_ssp.training.config import TrainConfig, read_config
 
 
@@ -111,3 +114,84 @@ def test_config_survives_json():
 )
 def test_penalty_of_a_config(values, expected):
     assert repr(TrainConfig(**values).make_penalty()) == repr(expected)
+
+
+@pytest.fixture
+def own_names(monkeypatch):
+    """Registered names end with the test."""
+    for module, name in (
+        (neurons, "_NEURONS"),
+        (penalties.family, "_PENALTIES"),
+        (optimizers, "_OPTIMIZERS"),
+    ):
+        held = getattr(module, name)
+        monkeypatch.setattr(held, "_entries", dict(held._entries))
+
+
+def test_arguments_of_a_neuron(own_names):
+    @layers.register_neuron("my_neuron")
+    class MyNeuron(SpikingLayer):
+        def __init__(self, beta=0.9, *, boost=1.0, **kwargs):
+            super().__init__(**kwargs)
+
+    config = TrainConfig(activation="my_neuron", beta=0.5, neuron={"boost": 2.0})
+    assert config.spiking
+    assert config.neuron_arguments() == {"beta": 0.5, "boost": 2.0}
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    for values, message in (
+        ({"threshold": 2.0}, "`threshold` must be left out.*'my_neuron'.*=2.0"),
+        ({"neuron": {"bost": 1.0}}, "Received: bost. Did you mean 'boost'"),
+        ({"neuron": {"beta": 1.0}}, "that are no field of the config: boost"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dataclasses.replace(config, **values)
+    with pytest.raises(ValueError, match="`neuron` must be empty.*'relu'"):
+        TrainConfig(activation="relu", penalty="none", neuron={"boost": 1.0})
+
+
+def test_arguments_of_lif_are_as_ever():
+    config = TrainConfig(neuron={"detach_reset": True})
+    assert config.neuron_arguments() == {
+        "beta": 0.5,
+        "threshold": 1.0,
+        "reset": "hard",
+        "surrogate": "triangle",
+        "detach_reset": True,
+    }
+
+
+def test_penalty_of_ones_own_gets_what_it_takes(own_names):
+    @penalties.register("mine")
+    class Mine(penalties.SpikePenalty):
+        def __init__(self, weight, *, target):
+            super().__init__(weight)
+            self.target = target
+
+        def taps(self, site):
+            return site.taps
+
+    made = TrainConfig(penalty="mine", weight=0.1, target=5.0).make_penalty()
+    assert (made.weight, made.target) == (0.1, 5.0)
+    with pytest.raises(ValueError, match="`target` must be given with"):
+        TrainConfig(penalty="mine", weight=0.1)
+    for values in ({"p": 2.0}, {"normalize": False}):
+        with pytest.raises(ValueError, match="must be left out with penalty='mine'"):
+            TrainConfig(penalty="mine", target=5.0, **values)
+
+
+def test_optimizer_of_ones_own_gets_what_it_takes(own_names):
+    training.register_optimizer("lion", keras.optimizers.Lion)
+    config = TrainConfig(optimizer="lion", weight_decay=0.1, clip_norm=2.0)
+    expected = {"weight_decay": 0.1, "global_clipnorm": 2.0}
+    assert config.optimizer_arguments() == expected
+
+    training.register_optimizer("plain", lambda learning_rate: None)
+    with pytest.raises(ValueError, match="`clip_norm` must be left out.*'plain'"):
+        TrainConfig(optimizer="plain", clip_norm=2.0)
+
+
+def test_name_of_ones_own_that_is_not_imported():
+    with pytest.raises(ValueError, match="'my_neuron'.*import the module"):
+        TrainConfig(activation="my_neuron")
+    with pytest.raises(ValueError, match="Did you mean 'learning_rate'"):
+        TrainConfig.from_dict({"learning_rat": 0.1})
