@@ -7,9 +7,10 @@ import dataclasses
 import io
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from keras_ssp.training import TrainConfig
+from keras_ssp.types import Config
 
 CONVERTED = "converted"
 #: The file of a study's folder that holds its results.
@@ -77,17 +78,16 @@ class Result:
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Result:
         """Reads a row of a file; columns that this version does not know are left."""
-        return cls(
-            **{
-                field.name: _READERS[str(field.type)](row[field.name])
-                for field in dataclasses.fields(cls)
-                if field.name in row
-            }
-        )
+        values: Config = {
+            field.name: _READERS[str(field.type)](row[field.name])
+            for field in dataclasses.fields(cls)
+            if field.name in row
+        }
+        return cls(**values)
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Result))
-_READERS = {
+_READERS: dict[str, Callable[[str], object]] = {
     "str": str,
     "int": int,
     "float": float,

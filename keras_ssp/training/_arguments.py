@@ -84,7 +84,7 @@ def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     for cls in function.__mro__:
         if "__init__" not in vars(cls):
             continue
-        names = _names(cls.__init__)
+        names = _names(vars(cls)["__init__"])
         found += [n for n in names if n not in ("self", "**", *found)]
         if "**" not in names:
             break
