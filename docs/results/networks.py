@@ -60,7 +60,7 @@ def main() -> None:
         data = load(data_name)
         run = train(config, arguments.out / name, data=data, resume=True, verbose=2)
         model = keras.saving.load_model(arguments.out / name / "model.keras")
-        x = data.normalized(data.test.x[: arguments.samples])
+        x = data.inputs("test").take(arguments.samples).x
         found = [worst_error(model, x, p) for p in (1.0, 1.5, 2.0, 3.0)]
         loss = run.history["loss"]
         rows.append(

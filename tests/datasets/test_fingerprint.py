@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -24,6 +24,7 @@ def data_of(x, y=None, **more):
     return ImageData("mine", 2, part, part, part, **more)
 
 
+@settings(deadline=None)
 @given(x=BYTES, dtype=st.sampled_from(["int16", "<i8", ">i4", "float64", ">f4"]))
 def test_dtype_byte_order_and_layout_do_not_matter(x, dtype):
     y = np.arange(len(x))
@@ -31,6 +32,7 @@ def test_dtype_byte_order_and_layout_do_not_matter(x, dtype):
     assert stored.fingerprint == Split(x, y).fingerprint
 
 
+@settings(deadline=None)
 @given(x=FLOATS, index=st.integers(0, 11), step=st.sampled_from([-1.0, 0.5, 1.0]))
 def test_one_changed_value_changes_it(x, index, step):
     other = x.copy()
@@ -38,6 +40,7 @@ def test_one_changed_value_changes_it(x, index, step):
     assert Split(x, np.arange(3)).fingerprint != Split(other, np.arange(3)).fingerprint
 
 
+@settings(deadline=None)
 @given(x=BYTES)
 def test_labels_order_and_shape_count(x):
     y = np.arange(len(x))

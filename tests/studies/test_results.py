@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_ssp.studies import results
@@ -29,6 +29,7 @@ def test_committed_files_are_read_and_written_the_same(path, tmp_path):
     assert path.read_text() == text
 
 
+@settings(deadline=None)
 @given(
     weight=st.floats(0, 1e9),
     seed=st.integers(-(2**40), 2**40),
