@@ -69,13 +69,6 @@ class Split:
 
         Their values decide, whatever the dtype, the byte order or the memory layout
         in which they are stored; numbers count as float32, as networks see them.
-
-        Example:
-
-        >>> a = Split(np.arange(6).reshape(2, 3), np.array([0, 1]))
-        >>> b = Split(a.x.astype("float64"), a.y.astype("uint8"))
-        >>> a.fingerprint == b.fingerprint, len(a.fingerprint)
-        (True, 32)
         """
         found = hashlib.blake2b(repr(np.shape(self.x)).encode(), digest_size=16)
         for start in range(0, len(self), _ROWS):
