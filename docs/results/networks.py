@@ -32,7 +32,7 @@ def worst_error(model: keras.Model, x: object, p: float) -> tuple[int, float]:
     penalize(model, SynapticPenalty(1e-9, p=p))
     omega = penalty_values(model, x, batch_size=EVALUATION_BATCH)
     report = energy_report(model, x, batch_size=EVALUATION_BATCH)
-    rows = [r for r in report.layers if r.kind == "lif" and r.energy_pj]
+    rows = [r for r in report.layers if r.is_neuron and r.energy_pj]
     errors = [abs(p * 0.9 * omega[r.name] / r.energy_pj - 1) for r in rows]
     return len(rows), max(errors)
 

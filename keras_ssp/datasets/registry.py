@@ -112,7 +112,7 @@ def load(
     >>> data.sample_shape, data.classes
     ((8, 8, 1), 10)
     """
-    loader = _DATA_SETS.get(name)
+    loader = _DATA_SETS.get(one_of("name", name, names()))
     one_of("source", source, sources.SOURCES)
     real("validation", validation, low=0.01, high=0.5)
     if isinstance(loader, _Published):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ssp.datasets import ImageData
 from keras_ssp.energy import EnergyReport
+from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.types import Array, Tensors
 
@@ -45,7 +46,7 @@ class Evaluation:
 def evaluate(
     model: keras.Model,
     data: ImageData,
-    energy_model: object = "cmos45",
+    energy_model: EnergyModelLike = "cmos45",
     verbose: int = 0,
 ) -> Evaluation:
     """Measures a network on the validation and the test part.

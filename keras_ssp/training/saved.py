@@ -10,6 +10,7 @@ import keras
 from keras_ssp import datasets
 from keras_ssp.datasets import ImageData
 from keras_ssp.energy import EnergyReport, energy_report
+from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.evaluation import EVALUATION_BATCH
 from keras_ssp.training.folder import RunFolder, differences
@@ -36,7 +37,7 @@ class SavedRun:
         self,
         *,
         samples: int | None = None,
-        energy_model: object = "cmos45",
+        energy_model: EnergyModelLike = "cmos45",
         verbose: int = 0,
     ) -> EnergyReport:
         """Measures the model on the test part.

@@ -129,7 +129,7 @@ def test_train_and_report(folder):
     assert found.returncode == 0, found.stderr
     report = json.loads(found.stdout)
     assert report["samples"] == 96
-    assert report["layers"][-1]["neurons"] == 16
+    assert report["layers"][-1]["kind"] == "my_neuron"
 
 
 def test_help_lists_what_was_registered(folder):
