@@ -1,6 +1,8 @@
 """Spiking neural networks in Keras 3 that know what they cost."""
 
+import importlib as _importlib
 from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from keras_ssp import callbacks as callbacks
 from keras_ssp import conversion as conversion
@@ -38,6 +40,9 @@ from keras_ssp.synapses import fan_out as fan_out
 from keras_ssp.training import TrainConfig as TrainConfig
 from keras_ssp.training import train as train
 
+if _TYPE_CHECKING:
+    from keras_ssp import studies as studies
+
 __version__ = "0.1.0"
 
 _PACKAGES = (
@@ -46,12 +51,19 @@ _PACKAGES = (
 )
 
 
+def __getattr__(name: str) -> _ModuleType:
+    # Studies need what few programs need; they are imported when they are asked for.
+    if name == "studies":
+        return _importlib.import_module("keras_ssp.studies")
+    raise AttributeError(f"module 'keras_ssp' has no attribute {name!r}")
+
+
 def __dir__() -> list[str]:
     # Python makes every imported module an attribute; those are not all for users.
-    return [
+    public = (
         name
         for name, value in globals().items()
         if name.startswith("__")
-        or name in _PACKAGES
         or not (name.startswith("_") or isinstance(value, _ModuleType))
-    ]
+    )
+    return sorted({*public, *_PACKAGES})

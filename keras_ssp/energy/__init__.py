@@ -10,8 +10,8 @@ from keras_ssp.energy.hardware import (
 from keras_ssp.energy.hardware import get as get
 from keras_ssp.energy.hardware import names as names
 from keras_ssp.energy.hardware import register_energy_model as register_energy_model
+from keras_ssp.energy.measure import energy_report as energy_report
+from keras_ssp.energy.measure import penalty_values as penalty_values
 from keras_ssp.energy.meter import EnergyMeter as EnergyMeter
-from keras_ssp.energy.meter import energy_report as energy_report
-from keras_ssp.energy.meter import penalty_values as penalty_values
 from keras_ssp.energy.report import EnergyReport as EnergyReport
 from keras_ssp.energy.report import LayerReport as LayerReport

@@ -9,24 +9,27 @@ from keras import ops
 
 from keras_ssp.energy.formulas import ANALOGUE, SPIKING, EnergyModel, LayerCounts
 from keras_ssp.energy.rows import ENCODING, LayerReport
+from keras_ssp.penalties.binding import BoundPenalty
 from keras_ssp.synapses.sites import Site, Weighted
 from keras_ssp.synapses.taps import per_sample, uniform
 from keras_ssp.types import Array, Config, Tensor
 
 
-def count(site: Site, spikes: Tensor, steps: int) -> dict[str, Tensor]:
+def count(
+    site: Site, spikes: Tensor, steps: int, penalty: BoundPenalty | None
+) -> dict[str, Tensor]:
     """Counts what one batch of spikes does.
 
     Args:
         site: Where the spikes were made.
         spikes: `(batch * steps, ...)`.
         steps: T.
+        penalty: The penalty on the layer, if any.
 
     Returns:
         Quantity to one float32 number a sample, `(batch,)`; `"neurons"` to the spikes
         of each neuron, `(1, ...)`.
     """
-    layer = site.layer
     counts = {
         "spikes": per_sample([uniform(1.0, site.size)], spikes, steps),
         "synops": per_sample(site.taps, spikes, steps),
@@ -34,8 +37,8 @@ def count(site: Site, spikes: Tensor, steps: int) -> dict[str, Tensor]:
     if site.spiking:
         per_neuron = ops.sum(ops.cast(spikes, "float32"), axis=0, keepdims=True)
         counts["neurons"] = per_neuron
-        if layer.bound_penalty is not None:
-            counts["penalty"] = layer.bound_penalty.value(site.index, spikes, steps)
+        if penalty is not None:
+            counts["penalty"] = penalty.value(site.index, spikes, steps)
     else:
         wide = ops.cast(spikes, "float32")
         wrong = ops.logical_or(wide < 0, ops.not_equal(wide, ops.floor(wide)))

@@ -17,7 +17,8 @@ from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
 from keras_ssp.layers.events import listening
-from keras_ssp.penalties.binding import penalized_layers
+from keras_ssp.penalties import SpikePenalty
+from keras_ssp.penalties.binding import BoundPenalty, bind
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
 from keras_ssp.types import Array, Data, Tensor, Tensors
@@ -28,93 +29,6 @@ SUBCLASSED_NOTE = (
 )
 
 
-def energy_report(
-    model: keras.Model,
-    data: Data,
-    *,
-    energy_model: EnergyModelLike = "cmos45",
-    batch_size: int = 128,
-    verbose: int = 0,
-) -> EnergyReport:
-    """Measures what a model's spikes cost on data, layer by layer.
-
-    The model runs with `training=False` over all of `data`. For spiking layer l
-
-        SynOps_l = E_x[ sum_t sum_i psi_{l,i} * s_{l,i}[t] ],   E_l = E_AC * SynOps_l
-
-    and each layer with synapses that analogue values drive has a row of
-    multiply-accumulates. Counts are float32 per sample on the device and float64
-    across samples, so that partial batches weigh what they should.
-
-    Args:
-        model: Built Sequential or Functional model, or a subclassed one whose `LIF`
-            layers were given `fan_out`.
-        data: Arrays, tuple `(x, y)`, `tf.data.Dataset`, `keras.utils.PyDataset` or an
-            iterable of batches.
-        energy_model: Name, `EnergyModel`, or mapping such as
-            `{"ac_pj": 0.9, "mac_pj": 4.6}`. Defaults to `"cmos45"`.
-        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
-        verbose: 1 shows a progress bar. Defaults to 0.
-
-    Returns:
-        An `EnergyReport`, energies in pJ per sample.
-
-    Raises:
-        ValueError: If a layer has no fan-out rule, `data` is empty, of the wrong
-            shape, or holds NaN, or the energy model is unknown.
-
-    Example:
-
-    >>> model = keras.Sequential([
-    ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(),
-    ...     keras.layers.Dense(3), RateReadout()])
-    >>> report = energy_report(model, np.ones((5, 4), "float32"))
-    >>> [row.name for row in report.layers if row.kind == "analogue"] != []
-    True
-
-    Reference: Suetake et al., arXiv 2302.01500, E_SNN = E_AC * E_x[Omega_syn] for
-    p = 1; energies per operation from the energy model's own source.
-    """
-    return EnergyMeter(model).report(
-        data, energy_model=energy_model, batch_size=batch_size, verbose=verbose
-    )
-
-
-def penalty_values(
-    model: keras.Model, data: Data, *, batch_size: int = 128, verbose: int = 0
-) -> dict[str, float]:
-    """Omega_l of each penalised layer, without lambda, in evaluation mode.
-
-        Omega_l = E_x[ (1/p) sum_t sum_i w_{l,i} * s_{l,i}[t]^p ]
-
-    Args:
-        model: A model with a penalty.
-        data: As for `energy_report`.
-        batch_size: Rows per batch where `data` are arrays. Defaults to 128.
-        verbose: 1 shows a progress bar. Defaults to 0.
-
-    Returns:
-        Layer name to value, calls of a shared layer under `name`, `name:1`, ...
-
-    Raises:
-        ValueError: If the model has no penalty, or `data` is not what
-            `energy_report` takes.
-
-    Example:
-
-    >>> model = keras.Sequential([
-    ...     keras.Input((4,)), DirectEncoding(2), LIF(name="spikes"),
-    ...     keras.layers.Dense(3), RateReadout()])
-    >>> _ = penalize(model, SynapticPenalty(1e-3))
-    >>> penalty_values(model, np.ones((5, 4), "float32"))
-    {'spikes': 24.0}
-    """
-    penalized_layers(model)  # an error if there is none
-    return EnergyMeter(model).penalty_values(
-        data, batch_size=batch_size, verbose=verbose
-    )
-
-
 class EnergyMeter:
     """Measures one model many times, tracing it only once.
 
@@ -123,6 +37,7 @@ class EnergyMeter:
 
     Args:
         model: As for `energy_report`.
+        penalty: As for `penalty_values`. Defaults to the model's own.
 
     Raises:
         ValueError: If the model's synapses cannot be counted.
@@ -137,8 +52,11 @@ class EnergyMeter:
     [0.0, 24.0]
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(
+        self, model: keras.Model, *, penalty: SpikePenalty | None = None
+    ) -> None:
         self.model = model
+        self._bound = None if penalty is None else bind(model, penalty)
         self.sites: dict[tuple[int, int], Site] = {}
         self.weighted: tuple[Weighted, ...] = ()
         self.notes: tuple[str, ...] = ()
@@ -273,6 +191,12 @@ class EnergyMeter:
             total = value[0] if quantity == "neurons" else value.sum()
             row[quantity] = row.get(quantity, 0.0) + total
 
+    def bound_penalty(self, layer: keras.layers.Layer) -> BoundPenalty | None:
+        """The penalty that is evaluated on a layer, if any."""
+        if self._bound is None:
+            return getattr(layer, "bound_penalty", None)
+        return self._bound.get(id(layer))
+
     def site(self, layer: keras.layers.Layer, index: int) -> tuple[int, int]:
         """The key of a site; a subclassed model's sites are found as it runs."""
         key = (id(layer), index)
@@ -310,7 +234,8 @@ class _Probe(keras.Model):
         ) -> None:
             key = self.counted.site(layer, index)
             k = list(self.counted.sites).index(key)
-            counts[k] = count(self.counted.sites[key], spikes, steps)
+            penalty = self.counted.bound_penalty(layer)
+            counts[k] = count(self.counted.sites[key], spikes, steps, penalty)
 
         if self.counted.readable:
             graph.call_state().timeline_checked = True  # `analyze` checked it

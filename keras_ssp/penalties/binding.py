@@ -46,18 +46,13 @@ def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
     ...     keras.layers.Dense(3), RateReadout()])
     >>> _ = penalize(model, SynapticPenalty(1e-3))
     """
-    if penalty is not None and not isinstance(penalty, SpikePenalty):
-        raise TypeError(
-            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
-            f"None. Received: penalty={penalty!r}."
-        )
     layers = timeline.spiking_layers(model)
     if not layers:
         raise ValueError(
             "`model` must have at least one spiking layer (keras_ssp.layers.LIF) to "
             f"be penalised. Received: model={model.name!r}."
         )
-    bound = {} if penalty is None else _bind(model, penalty, layers)
+    bound = {} if penalty is None else bind(model, penalty)
     for layer in layers:
         layer.bind_penalty(bound.get(id(layer)))
     graph.forget_compiled(model)
@@ -157,12 +152,24 @@ class BoundPenalty:
         )
 
 
-def _bind(
-    model: keras.Model, penalty: SpikePenalty, layers: Sequence[SpikingLayer]
-) -> dict[int, BoundPenalty]:
+def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
+    """A penalty as it weighs each spiking layer; the model is left as it is.
+
+    Returns:
+        Identity of each layer to its `BoundPenalty`.
+
+    Raises:
+        TypeError: If `penalty` is not a `SpikePenalty`.
+        ValueError: As for `penalize`.
+    """
+    if not isinstance(penalty, SpikePenalty):
+        raise TypeError(
+            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
+            f"None. Received: penalty={penalty!r}."
+        )
     sites: dict[int, list[Sequence[Tap]]] = {}
     calls, largest, driven = 0, 0.0, False
-    for layer, index, site in _sites(model, layers):
+    for layer, index, site in _sites(model, timeline.spiking_layers(model)):
         taps = penalty.taps(site)
         driven = driven or bool(site.taps)
         sites.setdefault(id(layer), []).insert(index, taps)

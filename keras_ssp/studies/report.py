@@ -11,8 +11,7 @@ import keras
 
 from keras_ssp import figures, penalties
 from keras_ssp.energy import energy_report, penalty_values
-from keras_ssp.graph import timeline
-from keras_ssp.penalties import SpikePenalty, penalize
+from keras_ssp.penalties import SpikePenalty
 from keras_ssp.studies.equal_accuracy import Ratio, Saving
 from keras_ssp.studies.results import Result
 from keras_ssp.studies.series import (
@@ -62,8 +61,6 @@ def _needs_more(make: type[SpikePenalty]) -> bool:
 def layer_shares(model: keras.Model, x: Data) -> dict[str, dict[str, float]]:
     """Each layer's share of the energy and of every penalty, on one network.
 
-    The model's own penalty is put back afterwards.
-
     Args:
         model: A spiking network.
         x: Inputs.
@@ -75,15 +72,9 @@ def layer_shares(model: keras.Model, x: Data) -> dict[str, dict[str, float]]:
     report = energy_report(model, x, batch_size=EVALUATION_BATCH)
     rows = [row for row in report.layers if row.is_neuron and row.energy_pj]
     found = {"energy": {row.name: row.energy_pj for row in rows}}
-    own = [(layer, layer.bound_penalty) for layer in timeline.spiking_layers(model)]
-    try:
-        for name, penalty in compared_penalties().items():
-            penalize(model, penalty)
-            values = penalty_values(model, x, batch_size=EVALUATION_BATCH)
-            found[name] = {row.name: values[row.name] for row in rows}
-    finally:
-        for layer, bound in own:
-            layer.bind_penalty(bound)
+    for name, penalty in compared_penalties().items():
+        values = penalty_values(model, x, penalty=penalty, batch_size=EVALUATION_BATCH)
+        found[name] = {row.name: values[row.name] for row in rows}
     return {
         name: {layer: value / sum(values.values()) for layer, value in values.items()}
         for name, values in found.items()
@@ -165,7 +156,7 @@ def _shares(
 
 
 def _markdown(
-    grouped: dict[str, list[Setting]],
+    grouped: Mapping[str, Sequence[Setting]],
     saved: dict[float, dict[str, Saving]],
     against: dict[float, dict[str, Ratio]],
     shares: dict[str, dict[str, float]],
@@ -176,23 +167,7 @@ def _markdown(
         "Test accuracy and energy, mean ± standard deviation over the seeds; energies",
         "are estimates from operation counts, per image.",
         "",
-        Table(
-            ["series", "setting", "seeds", "test accuracy (%)", "SynOps (k)"]
-            + ["synaptic energy", "spike rate (%)"],
-            [
-                [
-                    series,
-                    cell.label,
-                    str(len(cell.results)),
-                    _spread(cell, "test_accuracy", 100, 2),
-                    _spread(cell, "synops", 1e-3, 1),
-                    format_energy(cell.mean(ENERGY)),
-                    _spread(cell, "spike_rate", 100, 2),
-                ]
-                for series, settings in grouped.items()
-                for cell in settings
-            ],
-        ).markdown(),
+        _settings(grouped),
         "",
         "Energy at equal accuracy: how many times less synaptic energy than without",
         "penalty, at the accuracy of no penalty (mean of its seeds) minus N points;",
@@ -214,15 +189,41 @@ def _markdown(
             "",
             "Shares of the spiking layers (%), on the first network without penalty:",
             "",
-            Table(
-                ["layer", *shares],
-                [
-                    [layer, *(f"{100 * found[layer]:.2f}" for found in shares.values())]
-                    for layer in shares["energy"]
-                ],
-            ).markdown(),
+            _shares_by_layer(shares),
         ]
     return "\n".join([*parts, ""])
+
+
+def _settings(grouped: Mapping[str, Sequence[Setting]]) -> str:
+    """One row for each setting of each series."""
+    return Table(
+        ["series", "setting", "seeds", "test accuracy (%)", "SynOps (k)"]
+        + ["synaptic energy", "spike rate (%)"],
+        [
+            [
+                series,
+                setting.label,
+                str(len(setting.results)),
+                _spread(setting, "test_accuracy", 100, 2),
+                _spread(setting, "synops", 1e-3, 1),
+                format_energy(setting.mean(ENERGY)),
+                _spread(setting, "spike_rate", 100, 2),
+            ]
+            for series, settings in grouped.items()
+            for setting in settings
+        ],
+    ).markdown()
+
+
+def _shares_by_layer(shares: dict[str, dict[str, float]]) -> str:
+    """One row for each layer: its share of the energy and of each penalty."""
+    return Table(
+        ["layer", *shares],
+        [
+            [layer, *(f"{100 * found[layer]:.2f}" for found in shares.values())]
+            for layer in shares["energy"]
+        ],
+    ).markdown()
 
 
 def _by_drop(found: Mapping[float, Mapping[str, Saving | Ratio]]) -> str:

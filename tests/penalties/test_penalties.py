@@ -295,3 +295,21 @@ def test_nested_model_is_penalised():
     penalize(model, SynapticPenalty(1.0))
     assert penalty_values(model, FIRE) == {"inner/a": SPIKES["a"] * 6}
     assert energy_report(model, FIRE).synops == SPIKES["a"] * 6
+
+
+def test_a_penalty_is_evaluated_without_being_put_on_the_model():
+    model = penalize(small_snn(), SynapticPenalty(0.5))
+    x = images(6)
+    expected = {}
+    for penalty in (SpikeCountPenalty(1.0), BalancedPenalty(2.0, normalize=True)):
+        found = penalty_values(model, x, penalty=penalty)
+        other = penalize(keras.models.clone_model(model), penalty)
+        other.set_weights(model.get_weights())
+        expected[type(penalty)] = penalty_values(other, x)
+        assert found == pytest.approx(expected[type(penalty)], rel=1e-6)
+    assert model.get_layer("lif1").penalty.weight == 0.5
+    bare = small_snn()
+    assert penalty_values(bare, x, penalty=SynapticPenalty(1.0))["lif1"] > 0
+    assert bare.get_layer("lif1").penalty is None
+    with pytest.raises(TypeError, match="must be a keras_ssp penalty"):
+        penalty_values(bare, x, penalty="synaptic")

@@ -32,7 +32,7 @@ def test_layer_shares_of_the_synaptic_penalty_are_those_of_the_energy():
         assert shares[name] == pytest.approx(shares["energy"], rel=1e-6)
     assert shares["spike count"]["lif1"] != pytest.approx(shares["energy"]["lif1"])
     assert all(sum(found.values()) == pytest.approx(1) for found in shares.values())
-    # The model's own penalty is back.
+    # The model keeps its own penalty.
     lif = model.get_layer("lif1")
     assert lif.penalty.weight == 0.25
     assert float(keras.ops.convert_to_numpy(lif.penalty_weight)) == 0.25
