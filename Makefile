@@ -4,10 +4,10 @@ PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-slow lint format clean
 
 help:  ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,9 @@ test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
 	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend tests
 	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
+
+test-slow: .venv/.dev  ## exhaustive runs: 200 rounds of eight threads
+	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .
