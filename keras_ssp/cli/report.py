@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
         "--samples",
         type=int,
         default=None,
-        help="use only so many test images (default: all)",
+        help="test images to use at most (default: all)",
     )
     command.add_argument(
         "--energy-model",

@@ -35,7 +35,7 @@ def crossing(points: Iterable[Point], accuracy: float) -> Crossing:
     """Finds the least energy at which `accuracy` is reached.
 
     The series is read as the curve `A(e) = max {a_i : e_i <= e}` made piecewise
-    linear in `log e`: a network that is dearer and worse than another does not
+    linear in `log e`: a network that costs more than a better one does not
     count. Nothing is extrapolated beyond the cheapest network.
 
     Args:

@@ -48,7 +48,7 @@ def checkpoints(folder: pathlib.Path) -> dict[int, pathlib.Path]:
 
 
 def checkpoint_epoch(folder: pathlib.Path, model: keras.Model) -> int:
-    """Loads the last checkpoint of a folder; returns the epochs it has behind it.
+    """Loads the last checkpoint of a folder; returns how many epochs are finished.
 
     0 where there is none: the model is then left as it is.
     """

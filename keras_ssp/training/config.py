@@ -68,7 +68,7 @@ class TrainConfig:
 
     data: str = _field("digits", "data set", choices=datasets.names)
     train_samples: int | None = _field(
-        None, "use only so many training samples, and as large a share for validation"
+        None, "training samples to use at most, and as large a share for validation"
     )
     augment: str = _field(
         "none",
