@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
+import keras
+
 from keras_ssp._checks import did_you_mean
 
 T = TypeVar("T")
@@ -98,6 +100,35 @@ class Registry(Generic[T]):
         self._entries.update(dict.fromkeys(names, value))
         self.version += 1
         return value
+
+    def add_class(
+        self,
+        names: tuple[Hashable, ...],
+        cls: T,
+        base: type,
+        *,
+        package: str,
+        overwrite: bool = False,
+    ) -> T:
+        """Adds a class of this package's kinds, and makes it known to model saving.
+
+        Args:
+            names: Its names.
+            cls: The class.
+            base: What it must be a subclass of.
+            package: Prefix of the class name in saved models.
+            overwrite: Whether it may replace entries of those names.
+
+        Raises:
+            ValueError: If `cls` is no subclass of `base`, or a name is taken.
+        """
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise ValueError(
+                f"`cls` must subclass {base.__name__}. Received: cls={cls!r}."
+            )
+        self.add(names, cls, overwrite=overwrite)
+        keras.saving.register_keras_serializable(package=package)(cls)
+        return cls
 
     def _check_free(self, name: Hashable, value: T | None, overwrite: bool) -> None:
         held = self._entries.get(name)

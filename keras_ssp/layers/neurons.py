@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, overload
 
-import keras
-
 from keras_ssp._registry import Registry
 from keras_ssp.layers.spiking import SpikingLayer
 
@@ -62,13 +60,10 @@ def register_neuron(
     """
 
     def add(cls: _Class) -> _Class:
-        if not (isinstance(cls, type) and issubclass(cls, SpikingLayer)):
-            raise ValueError(
-                f"`cls` must subclass SpikingLayer. Received: cls={cls!r}."
-            )
-        _NEURONS.register(name, cls, overwrite=overwrite)
+        _NEURONS.add_class(
+            (name,), cls, SpikingLayer, package=package, overwrite=overwrite
+        )
         cls.kind = name
-        keras.saving.register_keras_serializable(package=package)(cls)
         return cls
 
     return add if cls is None else add(cls)

@@ -12,7 +12,6 @@ import abc
 from collections.abc import Callable, Sequence
 from typing import TypeVar, overload
 
-import keras
 from keras import ops
 
 from keras_ssp._checks import real
@@ -133,12 +132,9 @@ def register(
     """
 
     def add(cls: _Class) -> _Class:
-        if not (isinstance(cls, type) and issubclass(cls, SpikePenalty)):
-            raise ValueError(
-                f"`cls` must subclass SpikePenalty. Received: cls={cls!r}."
-            )
-        _PENALTIES.register(name, cls, overwrite=overwrite)
-        keras.saving.register_keras_serializable(package=package)(cls)
+        _PENALTIES.add_class(
+            (name,), cls, SpikePenalty, package=package, overwrite=overwrite
+        )
         return cls
 
     return add if cls is None else add(cls)

@@ -114,10 +114,9 @@ def register(
     """
 
     def decorate(cls: _Class) -> _Class:
-        if not (isinstance(cls, type) and issubclass(cls, Surrogate)):
-            raise ValueError(f"`cls` must subclass Surrogate. Received: cls={cls!r}.")
-        _SURROGATES.add((name, *aliases), cls, overwrite=overwrite)
-        keras.saving.register_keras_serializable(package=package)(cls)
+        _SURROGATES.add_class(
+            (name, *aliases), cls, Surrogate, package=package, overwrite=overwrite
+        )
         return cls
 
     return decorate
