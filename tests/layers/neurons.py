@@ -1,4 +1,7 @@
-"""Neurons as a user would add them: one that adapts, one with recurrent weights."""
+"""Neurons as a user would add them: one that adapts, one with recurrent weights.
+
+Not registered here: the names would then be known to all tests of this process.
+"""
 
 import dataclasses
 
@@ -6,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_ssp import surrogates
-from keras_ssp.layers import Dynamics, SpikingLayer, register_neuron
+from keras_ssp.layers import Dynamics, SpikingLayer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +37,7 @@ class AdaptiveDynamics(Dynamics):
         return dv, (beta * dv, decay * da - e), (dv * u, da * a)
 
 
-@register_neuron("test_adaptive", package="tests")
+@keras.saving.register_keras_serializable(package="tests")
 class Adaptive(SpikingLayer):
     """A scalar parameter, and one that is learned per neuron."""
 

@@ -15,7 +15,8 @@ from keras_ssp import (
     surrogates,
 )
 from keras_ssp.conversion import convert
-from keras_ssp.layers import LIF, DirectEncoding, RateReadout
+from keras_ssp.layers import LIF, DirectEncoding, RateReadout, register_neuron
+from keras_ssp.layers.neurons import _NEURONS
 from keras_ssp.synapses import register_route, register_synapse
 from keras_ssp.synapses.registry import RULES
 from tests.helpers import gradients
@@ -99,6 +100,14 @@ def test_loop_and_gradient_equal_the_backends_own(name, steps):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.fixture
+def registered(monkeypatch):
+    """`Adaptive` by the name "test_adaptive", for one test."""
+    monkeypatch.setattr(_NEURONS, "_entries", dict(_NEURONS._entries))
+    monkeypatch.setattr(Adaptive, "kind", "neuron")
+    register_neuron("test_adaptive", Adaptive, package="tests")
+
+
 def adaptive_model(**arguments):
     return keras.Sequential(
         [
@@ -112,7 +121,7 @@ def adaptive_model(**arguments):
     )
 
 
-def test_a_neuron_of_ones_own_works_in_everything(tmp_path):
+def test_a_neuron_of_ones_own_works_in_everything(tmp_path, registered):
     model = penalize(adaptive_model(learn_decay=True), SynapticPenalty(1e-2, p=2))
     x, y = np.full((7, 5), 0.3, "float32"), np.zeros((7, 3), "float32")
     model.compile("sgd", "mse")
@@ -145,7 +154,7 @@ def test_a_neuron_of_ones_own_works_in_everything(tmp_path):
         convert(spiking, x, time_steps=4)
 
 
-def test_names_and_kinds():
+def test_names_and_kinds(registered):
     assert layers.neuron_names()[0] == "lif"
     assert layers.get_neuron("test_adaptive") is Adaptive
     assert layers.neuron_arguments(Adaptive) == (

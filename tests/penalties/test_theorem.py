@@ -76,7 +76,7 @@ def test_penalty_is_exactly_proportional_to_the_energy(seed, p, steps):
     try:
         model = penalize(random_network(rng, steps), SynapticPenalty(1e-9, p=p))
     except ValueError as error:  # a max pool over a sum has no count per neuron
-        assert "in front of the max pooling" in str(error)
+        assert "before the max pooling" in str(error)
         return
     x = rng.normal(size=(5, 8, 8, 2)).astype("float32")
     report = energy_report(model, x, batch_size=3)
