@@ -15,6 +15,7 @@ from keras_ssp import surrogates as surrogates
 from keras_ssp import synapses as synapses
 from keras_ssp import training as training
 from keras_ssp import types as types
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.callbacks import EnergyMonitor as EnergyMonitor
 from keras_ssp.callbacks import PenaltySchedule as PenaltySchedule
 from keras_ssp.conversion import convert as convert
@@ -58,12 +59,9 @@ def __getattr__(name: str) -> _ModuleType:
     raise AttributeError(f"module 'keras_ssp' has no attribute {name!r}")
 
 
+__all__ = sorted({*_public_names(globals()), *_PACKAGES} - {"studies"})
+
+
 def __dir__() -> list[str]:
-    # Python makes every imported module an attribute; those are not all for users.
-    public = (
-        name
-        for name, value in globals().items()
-        if name.startswith("__")
-        or not (name.startswith("_") or isinstance(value, _ModuleType))
-    )
-    return sorted({*public, *_PACKAGES})
+    dunder = (name for name in globals() if name.startswith("__"))
+    return [*dunder, *__all__, "studies"]

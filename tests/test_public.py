@@ -68,6 +68,7 @@ PUBLIC = {
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names(name):
     module = importlib.import_module(name)
+    assert {*module.__all__} == set(PUBLIC[name].split()) - {"studies"}
     found = {n for n in dir(module) if not n.startswith("_")}
     if name != "keras_ssp":  # there, only the packages that are for users are shown
         found = {

@@ -1,5 +1,6 @@
 """Energy: what operations cost, counting them, and the report."""
 
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.energy.hardware import EnergyModel as EnergyModel
 from keras_ssp.energy.hardware import EnergyModelLike as EnergyModelLike
 from keras_ssp.energy.hardware import LayerCounts as LayerCounts
@@ -15,3 +16,5 @@ from keras_ssp.energy.measure import penalty_values as penalty_values
 from keras_ssp.energy.meter import EnergyMeter as EnergyMeter
 from keras_ssp.energy.report import EnergyReport as EnergyReport
 from keras_ssp.energy.report import LayerReport as LayerReport
+
+__all__ = _public_names(globals())

@@ -1,5 +1,6 @@
 """Layers that a user puts into a model, and the base to build neurons on."""
 
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.kernels import Dynamics as Dynamics
 from keras_ssp.layers.encoding import DirectEncoding as DirectEncoding
 from keras_ssp.layers.encoding import Encoding as Encoding
@@ -14,3 +15,5 @@ from keras_ssp.layers.qcfs import QCFS as QCFS
 from keras_ssp.layers.readout import RateReadout as RateReadout
 from keras_ssp.layers.spiking import SpikingLayer as SpikingLayer
 from keras_ssp.layers.spiking import neuron_arguments as neuron_arguments
+
+__all__ = _public_names(globals())

@@ -1,5 +1,6 @@
 """Ready-made networks, and what builds them: each returns a plain Keras model."""
 
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.models.activations import activation_names as activation_names
 from keras_ssp.models.builder import NetworkBuilder as NetworkBuilder
 from keras_ssp.models.registry import get as get
@@ -14,3 +15,5 @@ from keras_ssp.models.cnn7 import cnn7 as cnn7
 from keras_ssp.models.vgg11 import vgg11 as vgg11
 from keras_ssp.models.resnet18 import resnet18 as resnet18
 # isort: on
+
+__all__ = _public_names(globals())

@@ -1,5 +1,6 @@
 """Spike functions: a step forward, a surrogate derivative backward."""
 
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.surrogates.base import Surrogate as Surrogate
 from keras_ssp.surrogates.base import SurrogateLike as SurrogateLike
 from keras_ssp.surrogates.base import deserialize as deserialize
@@ -17,3 +18,5 @@ from keras_ssp.surrogates.functions import Rectangle as Rectangle
 from keras_ssp.surrogates.functions import Sigmoid as Sigmoid
 from keras_ssp.surrogates.functions import StraightThrough as StraightThrough
 from keras_ssp.surrogates.functions import Triangle as Triangle
+
+__all__ = _public_names(globals())

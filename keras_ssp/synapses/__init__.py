@@ -1,5 +1,6 @@
 """Fan-out: which synapses a spike drives, layer by layer (psi)."""
 
+from keras_ssp._public import public_names as _public_names
 from keras_ssp.synapses import joins as _joins  # noqa: F401  (the three register
 from keras_ssp.synapses import routes as _routes  # noqa: F401  the rules of Keras'
 from keras_ssp.synapses import weights as _weights  # noqa: F401  own layers)
@@ -18,3 +19,5 @@ from keras_ssp.synapses.sites import Synapses as Synapses
 from keras_ssp.synapses.sites import Weighted as Weighted
 from keras_ssp.synapses.taps import Tap as Tap
 from keras_ssp.synapses.taps import uniform as uniform
+
+__all__ = _public_names(globals())
