@@ -64,6 +64,7 @@ def backward_unrolled(
     Returns:
         The gradient with respect to each step's input, and to each parameter.
     """
+    # Again, since nothing but the inputs was kept: cheaper than memory that is read.
     _, after = forward_unrolled(xs, parameters, spec)
     before = [initial_state(xs[0], spec), *after[:-1]]
     d_state = (ops.zeros_like(xs[0]),) * len(spec.dynamics.state)
@@ -103,6 +104,7 @@ def step_back(
         The gradient with respect to `x`, to `before`, and the new sums.
     """
     outside = dict(zip(spec.record, d_recorded, strict=True))
+    # A recorded state is read outside the loop too, as the potential is by a readout.
     d_state = tuple(
         d + outside[k] if k in outside else d for k, d in enumerate(d_state)
     )

@@ -184,6 +184,7 @@ class SpikingLayer(EventSource, TimedLayer):
         call = graph.call_state()
         steps = self.running_steps(inputs, call)
         dynamics = self.dynamics()
+        # Compiled loops are kept by the spec: the same arguments, the same loop.
         spec = LoopSpec(
             dynamics=dynamics,
             time_steps=steps,
@@ -191,6 +192,7 @@ class SpikingLayer(EventSource, TimedLayer):
             learned=tuple(map(self.learns, dynamics.parameters)),
         )
         shape = ops.shape(inputs)
+        # Neurons on one axis: the loop does not care for their arrangement.
         folded = ops.reshape(inputs, (shape[0] // steps, steps, -1))
         parameters = tuple(map(self.parameter, dynamics.parameters))
         outputs = [ops.reshape(y, shape) for y in run_loop(folded, parameters, spec)]

@@ -131,6 +131,7 @@ class BoundPenalty:
             steps: T.
             omegas: What penalised layers gave so far in the outermost call.
         """
+        # Mean, not sum: Keras scales losses by replica as means over the batch.
         omegas.append(ops.mean(self.value(index, spikes, steps)))
         return self.penalty.combined(omegas, self.calls)
 

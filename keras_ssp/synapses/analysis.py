@@ -62,6 +62,7 @@ _analyses = weakref.WeakKeyDictionary()
 def _fingerprint(graph: Graph) -> Fingerprint:
     """Equal for two graphs of the same layers, connected alike and counted alike."""
     numbers = {edge: k for k, edge in enumerate(graph.inputs)}
+    # By identity: the layers live as long as what was counted, which refers to them.
     calls = []
     for call in graph.calls:
         read = tuple(numbers[edge] for edge in call.inputs)

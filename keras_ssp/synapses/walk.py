@@ -51,6 +51,8 @@ class Walk:
                     "layer, or register a rule with "
                     "`keras_ssp.synapses.register_route`."
                 )
+            # What a synapse puts out is analogue, whatever drives it; a route hands
+            # on what it gets, and a sum of both kinds is a mixture.
             route = rule.kind == "route"
             analogue = any(self.analogue[edge] for edge in call.inputs)
             for edge in call.outputs:
@@ -78,6 +80,7 @@ class Walk:
             rule = self._rule(call)
             if rule.kind == "synapse":
                 layers.append(self._synapse(call, rule, rule.apply))
+        # Only now: psi of a site is complete when every synapse was walked back.
         sites = [self._site(call) for call in self.graph.calls if _emits(call.layer)]
         steps = [s for s in self.states.values() if s is not None]
         return Synapses(tuple(sites), tuple(layers), max(steps, default=1))
@@ -91,6 +94,7 @@ class Walk:
         found = []
         if rule.inputs is not None:
             found.append(self._synapse(call, rule, rule.inputs))
+        # The neurons' own spikes drive these, so no walk is needed: the tap is theirs.
         edge = call.outputs[0]
         size = _static(call, edge)
         tap = Tap(compact(_broadcastable(call, rule.apply(call), size)), size)

@@ -240,6 +240,22 @@ def test_recurrent_fan_out_equals_brute_force(counted):
     assert fan_out(model)["neurons"].array.tolist() == touched
 
 
+def test_weights_on_the_input_of_a_spiking_layer_are_synapses_too(monkeypatch):
+    monkeypatch.setattr(RULES, "_entries", dict(RULES._entries))
+    register_synapse(
+        Recurrent,
+        lambda call: np.full((1,), 8.0),
+        inputs=lambda call: np.full((1,), 5.0),  # as if each input met 5 weights
+    )
+    x = keras.Input((4, 8))
+    y = LIF(name="first")(layers.EventFrames(name="frames")(x))
+    y = Recurrent(name="neurons")(y)
+    model = keras.Model(x, RateReadout()(keras.layers.Dense(3)(y)))
+    found = fan_out(model)
+    assert (found["first"].max, found["neurons"].max) == (5.0, 11.0)
+    assert found["frames"].maps == ()  # straight into neurons: no synapse
+
+
 def test_a_spiking_layer_takes_no_rule_that_would_be_ignored():
     with pytest.raises(ValueError, match="must not be a spiking layer"):
         register_route(Recurrent, rule=lambda call, tap, output: [[tap]])
