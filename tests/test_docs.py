@@ -25,7 +25,9 @@ ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 BACKENDS = {"keras_ssp.kernels.jax", "keras_ssp.kernels.torch"}
 FENCE = re.compile(r"^( *)```(\w*)\s*$")
-REGISTRIES = [found for found in gc.get_objects() if isinstance(found, Registry)]
+# `type`, not `isinstance`: that would ask every object there is for its class, and some
+# of other libraries warn then.
+REGISTRIES = [found for found in gc.get_objects() if type(found) is Registry]
 PROMPT = re.compile(r"^ *>>> ", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(
