@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_ssp._checks import positive_int
+from keras_ssp.synapses.windows import incidence
 from keras_ssp.types import Sizes, Tensor
 
 
@@ -65,8 +66,5 @@ def share_inside(image: Tensor, kernel: int, strides: int) -> float:
 
 
 def _along(size: int, kernel: int, strides: int) -> float:
-    outputs = -(-size // strides)
-    before = max((outputs - 1) * strides + kernel - size, 0) // 2
-    starts = [k * strides - before for k in range(outputs)]
-    met = sum(min(start + kernel, size) - max(start, 0) for start in starts)
-    return met / (outputs * kernel)
+    reads = incidence(size, kernel, strides, "same")
+    return float(reads.sum()) / (len(reads) * kernel)
