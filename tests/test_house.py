@@ -14,6 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom to the top; what stands in one line does not import each other.
 LEVELS = (
     ("types", "_checks", "_extras", "_imports", "_public"),
+    ("_units",),
     ("_registry", "tables", "pareto"),
     ("figures",),
     ("graph",),
