@@ -36,6 +36,8 @@ Data: TypeAlias = Any
 Config: TypeAlias = dict[str, Any]
 #: What Keras hands to the methods of a callback.
 Logs: TypeAlias = dict[str, Any] | None
+#: Names and what was measured.
+Metrics: TypeAlias = Mapping[str, float]
 #: JSON-ready values by name, as a file holds them.
 Table: TypeAlias = Mapping[str, Any]
 #: A path of a file or folder.

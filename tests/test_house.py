@@ -27,7 +27,7 @@ LEVELS = (
     ("models", "energy"),
     ("conversion", "callbacks"),
     ("training",),
-    ("studies",),
+    ("studies", "tuner"),
     ("cli",),
     ("__main__", "__init__"),
 )
