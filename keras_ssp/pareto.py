@@ -1,8 +1,7 @@
 """Pareto frontiers: which networks are worth having, and how good a set of them is.
 
-Arrays of points are `(n, m)`: n networks, m objectives, each to be minimised or
-maximised as `directions` say. The functions that choose a network take (energy,
-accuracy) pairs instead.
+Points are `(n, m)` numbers, n networks and m objectives, minimised or maximised as
+`directions` say; the functions that choose a network take (energy, accuracy) pairs.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ _EQUAL = 1e-9
 def envelope(points: Iterable[Point]) -> list[Point]:
     """Returns the points that no other one beats, by rising energy and accuracy.
 
-    A point is beaten by another one that needs no more energy and is no less
-    accurate, unless the two are equal; of equal points one is kept.
+    A point is beaten by one that needs no more energy and is no less accurate, unless
+    the two are equal; of equal points one is kept.
 
     Args:
         points: (energy, accuracy) pairs; energies above 0, in any unit.
@@ -63,9 +62,8 @@ def non_dominated(points: ArrayLike, directions: Sequence[str] | None = None) ->
     """Which points no other one dominates.
 
     A point dominates another one if it is at least as good in every objective and
-    better in one. Equal points do not dominate each other: all of them are kept. A
-    point that is not finite is never kept, and dominates nothing: what cannot be
-    right is not on a frontier.
+    better in one; of equal points all are kept. A point that is not finite is never
+    kept, and dominates nothing: what cannot be right is not on a frontier.
 
     Args:
         points: `(n, m)` numbers.
@@ -138,7 +136,7 @@ def hypervolume_history(
 
     Args:
         points: As for `hypervolume`, in the order in which they were found.
-        reference, directions: As for `hypervolume`.
+        reference, directions: As for it.
 
     Returns:
         `(n,)` numbers that never fall.
@@ -176,14 +174,14 @@ def knee(points: Sequence[Point]) -> int:
     them. Energies count by their logarithm: each halving is worth the same.
 
     Args:
-        points: (energy, accuracy) pairs. Pairs that are not finite, or of no energy,
-            are not considered: a network that does nothing is no compromise.
+        points: (energy, accuracy) pairs; those that are not finite do not count, nor
+            those of no energy: a network that does nothing is no compromise.
 
     Returns:
         The index of the point; of equals, the cheapest one.
 
     Raises:
-        ValueError: If no pair can be considered.
+        ValueError: If no pair counts.
 
     Example:
 
@@ -265,8 +263,7 @@ def _minimised(points: ArrayLike, directions: Sequence[str] | None) -> Array:
         found = found.reshape(0, len(directions or (1,)))
     if found.ndim != 2:
         raise ValueError(
-            "`points` must be two-dimensional, a row for each network. Received: "
-            f"shape {found.shape}."
+            f"`points` must be two-dimensional. Received: shape {found.shape}."
         )
     return found * _signs(directions, found.shape[1])
 
@@ -289,13 +286,11 @@ def _reference(
     limit = np.asarray(reference, "float64")
     if limit.shape != (count,) or not np.isfinite(limit).all():
         raise ValueError(
-            f"`reference` must be {count} finite numbers, one for each objective. "
-            f"Received: reference={reference!r}."
+            f"`reference` must be {count} finite numbers. Received: {reference!r}."
         )
     if not 1 <= count <= 3:
         raise ValueError(
-            "`points` must have 1, 2 or 3 objectives for a hypervolume. Received: "
-            f"{count}."
+            f"`points` must have 1, 2 or 3 objectives here. Received: {count}."
         )
     return limit * _signs(directions, count)
 
