@@ -45,6 +45,10 @@ class Space:
         self.counts: tuple[int | None, ...] = tuple(map(_count, self.parameters))
         #: Whether the values of each have an order.
         self.ordered: tuple[bool, ...] = tuple(map(_ordered, self.parameters))
+        self._values = tuple(
+            None if count is None else list(hp.values)
+            for hp, count in zip(self.parameters, self.counts, strict=True)
+        )
 
     def decode(self, point: Any) -> dict[str, Value]:
         """The values that a point stands for, of the active hyperparameters."""
@@ -63,22 +67,29 @@ class Space:
         """The point that stands for values; 0.5 for what is not among them."""
         return np.asarray(
             [
-                hp.value_to_prob(values[hp.name])
+                self._probability(k, values[hp.name])
                 if values.get(hp.name) is not None
                 else 0.5
-                for hp in self.parameters
+                for k, hp in enumerate(self.parameters)
             ],
             "float64",
         )
 
+    def _probability(self, k: int, value: Value) -> float:
+        known, hp = self._values[k], self.parameters[k]
+        if known is None:
+            return float(hp.value_to_prob(value))
+        # Not by Keras Tuner, which divides by the step and rounds 2.9999 down to 2.
+        if isinstance(value, str) or value in known:
+            return (known.index(value) + 0.5) / len(known)
+        return float(np.abs(np.subtract(known, value)).argmin() + 0.5) / len(known)
+
     def snap(self, points: Array) -> Array:
         """The points with each coordinate moved to the value that it stands for."""
         found = np.array(points, "float64").reshape(-1, self.size)
-        for k, hp in enumerate(self.parameters):
-            if self.counts[k] is not None:
-                found[:, k] = [
-                    hp.value_to_prob(hp.prob_to_value(_open(u))) for u in found[:, k]
-                ]
+        for k, count in enumerate(self.counts):
+            if count is not None:
+                found[:, k] = (_place(found[:, k], count) + 0.5) / count
         return found
 
     def features(self, points: Array) -> Array:
@@ -93,7 +104,7 @@ class Space:
             if count is None or self.ordered[k] or count == 2:
                 columns.append(snapped[:, k : k + 1])
             else:
-                which = np.minimum((snapped[:, k] * count).astype(int), count - 1)
+                which = _place(snapped[:, k], count)
                 columns.append(np.eye(count)[which] / np.sqrt(2.0))
         return np.hstack(columns) if columns else np.empty((len(snapped), 0))
 
@@ -112,6 +123,11 @@ def _count(hp: Any) -> int | None:
 
 def _ordered(hp: Any) -> bool:
     return bool(getattr(hp, "ordered", True))
+
+
+def _place(coordinates: Array, count: int) -> Array:
+    """Which of so many values, in equal intervals of the cube, coordinates mean."""
+    return np.clip((coordinates * count).astype(int), 0, count - 1)
 
 
 def _open(u: float) -> float:
