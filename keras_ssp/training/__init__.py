@@ -9,6 +9,8 @@ from keras_ssp.training.evaluation import evaluate as evaluate
 from keras_ssp.training.optimizers import optimizer_names as optimizer_names
 from keras_ssp.training.optimizers import register_optimizer as register_optimizer
 from keras_ssp.training.run import Run as Run
+from keras_ssp.training.run import build as build
+from keras_ssp.training.run import fit as fit
 from keras_ssp.training.run import train as train
 from keras_ssp.training.saved import SavedRun as SavedRun
 from keras_ssp.training.saved import load_run as load_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -125,6 +125,32 @@ def build(config: TrainConfig, data: ImageData) -> keras.Model:
     return model
 
 
+def fit(
+    model: keras.Model,
+    config: TrainConfig,
+    data: ImageData,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    first_epoch: int = 0,
+    verbose: int = 0,
+) -> keras.callbacks.History:
+    """Trains the network of a config on data, as `train` does, and nothing else."""
+    batches = _batches(config, data, first_epoch)
+    validation = data.inputs("validation")
+    found: keras.callbacks.History = model.fit(
+        batches.stream(),
+        steps_per_epoch=batches.steps_per_epoch,
+        initial_epoch=first_epoch,
+        epochs=config.epochs,
+        validation_data=(validation.x, validation.one_hot),
+        validation_batch_size=EVALUATION_BATCH,
+        shuffle=False,  # the batches come shuffled
+        callbacks=list(callbacks),
+        verbose=verbose,
+    )
+    return found
+
+
 def _batches(
     config: TrainConfig, data: ImageData, first_epoch: int = 0
 ) -> TrainingBatches:
@@ -167,7 +193,6 @@ def _fit(
         keep_rows(folder.history_file, first)
     history = keras.callbacks.History()
     if first < config.epochs:
-        batches = _batches(config, data, first)
         validation = data.inputs("validation")
         callbacks = [
             EnergyMonitor(
@@ -178,16 +203,8 @@ def _fit(
             *_callbacks(config, folder, first),
             history,
         ]
-        model.fit(
-            batches.stream(),
-            steps_per_epoch=batches.steps_per_epoch,
-            initial_epoch=first,
-            epochs=config.epochs,
-            validation_data=(validation.x, validation.one_hot),
-            validation_batch_size=EVALUATION_BATCH,
-            shuffle=False,  # the batches come shuffled
-            callbacks=callbacks,
-            verbose=verbose,
+        fit(
+            model, config, data, callbacks=callbacks, first_epoch=first, verbose=verbose
         )
     if folder is not None:
         return folder.history()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from keras_ssp.tables import format_energy
 from keras_ssp.tuner.space import Value
-from keras_ssp.types import Config
+from keras_ssp.types import Config, Metrics
 
 COMPLETED, FAILED, RUNNING = "completed", "failed", "running"
 
@@ -43,7 +46,7 @@ class TrialRecord:
     seeds: tuple[int, ...] = ()
     error: str | None = None
     notes: tuple[str, ...] = ()
-    folder: pathlib.Path | None = None
+    folder: pathlib.Path = pathlib.Path()
 
     def to_dict(self) -> Config:
         """The record as plain values, without its folder."""
@@ -52,13 +55,41 @@ class TrialRecord:
         return found
 
     @classmethod
-    def from_dict(cls, values: Config, folder: pathlib.Path | None) -> TrialRecord:
+    def from_dict(cls, values: Config, folder: pathlib.Path) -> TrialRecord:
         """Restores a record; names that a later version added are left out."""
         known = {field.name for field in dataclasses.fields(cls)}
         found = {name: value for name, value in values.items() if name in known}
         for name in ("seeds", "notes"):
             found[name] = tuple(found.get(name, ()))
         return cls(**{**found, "folder": folder})
+
+    def line(self, names: Sequence[str]) -> str:
+        """One line for a log: id, status, and the metrics of these names."""
+        what = self.error
+        if self.status == COMPLETED:
+            what = ", ".join(f"{k} {_shown(k, self.metrics[k])}" for k in names)
+        chosen = ", ".join(f"{k}={_shown(k, v)}" for k, v in self.values.items())
+        notes = "".join(f"; {note}" for note in self.notes)
+        took = "" if self.seconds is None else f" ({self.seconds:.1f} s)"
+        return f"Trial {self.trial} {self.status}{took}: {what}{notes} [{chosen}]"
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return format_energy(value) if name.endswith("_pj") else f"{value:.4g}"
+
+
+def mean_and_spread(
+    runs: Sequence[Metrics],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Means of the metrics over the seeds, and their sample standard deviations."""
+    columns = {name: [run[name] for run in runs] for name in runs[0]}
+    means = {name: float(np.mean(values)) for name, values in columns.items()}
+    if len(runs) == 1:
+        return means, {}
+    spread = {name: float(np.std(v, ddof=1)) for name, v in columns.items()}
+    return means, spread
 
 
 def read_trials(folder: pathlib.Path) -> tuple[TrialRecord, ...]:

@@ -116,9 +116,13 @@ def _count(hp: Any) -> int | None:
         return 2
     if isinstance(hp, keras_tuner.engine.hyperparameters.Choice):
         return len(hp.values)
+    if hp.min_value == hp.max_value:
+        return 1
     if hp.step is not None:
         return len(list(hp.values))
-    return 1 if hp.min_value == hp.max_value else None
+    if isinstance(hp, keras_tuner.engine.hyperparameters.Int):
+        return int(hp.max_value - hp.min_value + 1)
+    return None
 
 
 def _ordered(hp: Any) -> bool:

@@ -4,6 +4,7 @@ from keras_ssp._public import public_names as _public_names
 from keras_ssp.tuner.samplers.base import Observations as Observations
 from keras_ssp.tuner.samplers.base import Sampler as Sampler
 from keras_ssp.tuner.samplers.base import get as get
+from keras_ssp.tuner.samplers.base import name_of as name_of
 from keras_ssp.tuner.samplers.base import names as names
 from keras_ssp.tuner.samplers.base import register as register
 from keras_ssp.tuner.samplers.ehvi import ExpectedHypervolume as ExpectedHypervolume

@@ -102,3 +102,8 @@ def get(sampler: str | Sampler) -> Sampler:
         ValueError: If there is no sampler of that name.
     """
     return sampler if isinstance(sampler, Sampler) else _SAMPLERS.get(sampler)()
+
+
+def name_of(sampler: Sampler) -> str:
+    """The name that a sampler is registered by, else that of its class."""
+    return _SAMPLERS.name_of(type(sampler)) or type(sampler).__name__

@@ -86,9 +86,7 @@ class OptunaSampler(Sampler):
             study = optuna.create_study(
                 sampler=sampler, directions=["minimize"] * observations.losses.shape[1]
             )
-        kinds = {
-            f"{k}": _distribution(optuna, space, k) for k in range(space.size)
-        }
+        kinds = {f"{k}": _distribution(optuna, space, k) for k in range(space.size)}
         study.add_trials(_trials(optuna, sampler, space, kinds, observations))
         asked = study.ask(kinds).params
         return np.asarray(
