@@ -42,26 +42,29 @@ from keras_ssp.training import TrainConfig as TrainConfig
 from keras_ssp.training import train as train
 
 if _TYPE_CHECKING:
+    from keras_ssp import pareto as pareto
     from keras_ssp import studies as studies
+    from keras_ssp import tuner as tuner
 
 __version__ = "0.1.0"
 
 _PACKAGES = (
     *("callbacks", "conversion", "datasets", "energy", "layers", "models"),
-    *("penalties", "studies", "surrogates", "synapses", "training", "types"),
+    *("penalties", "surrogates", "synapses", "training", "types"),
 )
+# What few programs need is imported when it is asked for: Keras Tuner takes a while.
+_LATER = ("pareto", "studies", "tuner")
 
 
 def __getattr__(name: str) -> _ModuleType:
-    # Studies need what few programs need; they are imported when they are asked for.
-    if name == "studies":
-        return _importlib.import_module("keras_ssp.studies")
+    if name in _LATER:
+        return _importlib.import_module(f"keras_ssp.{name}")
     raise AttributeError(f"module 'keras_ssp' has no attribute {name!r}")
 
 
-__all__ = sorted({*_public_names(globals()), *_PACKAGES} - {"studies"})
+__all__ = sorted({*_public_names(globals()), *_PACKAGES})
 
 
 def __dir__() -> list[str]:
     dunder = (name for name in globals() if name.startswith("__"))
-    return [*dunder, *__all__, "studies"]
+    return [*dunder, *__all__, *_LATER]

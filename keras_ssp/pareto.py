@@ -1,7 +1,6 @@
 """Pareto frontiers: which networks are worth having, and how good a set of them is.
 
-Points are `(n, m)` numbers, n networks and m objectives, minimised or maximised as
-`directions` say; the functions that choose a network take (energy, accuracy) pairs.
+Points are `(n, m)` numbers: n networks, m objectives that `directions` tell of.
 """
 
 from __future__ import annotations
@@ -188,7 +187,7 @@ def knee(points: Sequence[Point]) -> int:
     >>> knee([(1.0, 0.5), (2.0, 0.9), (64.0, 0.95)])
     1
     """
-    front = sorted(_front(points, least=0.0), key=lambda k: points[k])
+    front = sorted(_front(points, least=0.0), key=points.__getitem__)
     cheapest, best = points[front[0]], points[front[-1]]
     decades = math.log(best[0] / cheapest[0]) or 1.0
     gain = (best[1] - cheapest[1]) or 1.0

@@ -158,7 +158,10 @@ def test_tensorflow_is_imported_where_it_belongs():
     assert all(name.startswith(allowed) for name in found)
 
 
-OPTIONAL = ("matplotlib", "sklearn", "yaml", "rich", "tensorflow_datasets", "jax")
+OPTIONAL = (
+    *("matplotlib", "sklearn", "yaml", "rich", "tensorflow_datasets", "jax"),
+    *("keras_tuner", "optuna", "plotly", "tensorboard"),
+)
 
 
 def test_import_needs_no_extra_and_brings_nothing_heavy_in():

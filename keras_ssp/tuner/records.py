@@ -106,9 +106,14 @@ def _read_trial(file: pathlib.Path) -> TrialRecord:
     if status != RUNNING and measured.is_file():
         values = json.loads(measured.read_text(encoding="utf-8"))
         return TrialRecord.from_dict({**values, "status": status}, file.parent)
+    found = state["metrics"]["metrics"] if status == COMPLETED else {}
     return TrialRecord(
         trial=state["trial_id"],
         status=status,
         values=state["hyperparameters"]["values"],
+        metrics={
+            name: float(np.mean(metric["observations"][-1]["value"]))
+            for name, metric in found.items()
+        },
         folder=file.parent,
     )
