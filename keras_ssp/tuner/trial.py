@@ -172,13 +172,14 @@ def save_run(folder: pathlib.Path, model: keras.Model, found: Measured) -> None:
                 writer.writerow([epoch, *row])
 
 
-def load_trial(folder: pathlib.Path) -> keras.Model:
+def load_trial(folder: pathlib.Path, *, compile: bool = True) -> keras.Model:
     """The model of a trial; of several seeds, the one with the highest accuracy.
 
     Raises:
         FileNotFoundError: If the trial left no model.
     """
-    model: keras.Model = keras.saving.load_model(run_folder(folder) / "model.keras")
+    file = run_folder(folder) / "model.keras"
+    model: keras.Model = keras.saving.load_model(file, compile=compile)
     return model
 
 

@@ -44,7 +44,7 @@ def warm_weights(
         if trial.status == COMPLETED and name in trial.values
     ]
     for _, _, trial in sorted(found, key=lambda each: each[:2]):
-        weights = load_trial(trial.folder).weights
+        weights = load_trial(trial.folder, compile=False).weights
         if [w.shape for w in weights] == [w.shape for w in model.weights]:
             _copy(weights, model.weights)
             return trial.trial
