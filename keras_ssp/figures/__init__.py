@@ -1,0 +1,10 @@
+"""Pictures of trainings, comparisons and searches; needs the `plots` extra."""
+
+from keras_ssp.figures.base import COLOURS as COLOURS
+from keras_ssp.figures.base import MARKERS as MARKERS
+from keras_ssp.figures.base import new_figure as new_figure
+from keras_ssp.figures.base import save as save
+from keras_ssp.figures.curves import accuracy_against_energy as accuracy_against_energy
+from keras_ssp.figures.curves import history as history
+from keras_ssp.figures.layers import layer_bars as layer_bars
+from keras_ssp.figures.layers import layer_shares as layer_shares
