@@ -6,5 +6,6 @@ from keras_ssp.figures.base import new_figure as new_figure
 from keras_ssp.figures.base import save as save
 from keras_ssp.figures.curves import accuracy_against_energy as accuracy_against_energy
 from keras_ssp.figures.curves import history as history
+from keras_ssp.figures.frontier import frontier as frontier
 from keras_ssp.figures.layers import layer_bars as layer_bars
 from keras_ssp.figures.layers import layer_shares as layer_shares
