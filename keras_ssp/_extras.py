@@ -4,7 +4,12 @@ import importlib
 from typing import Any
 
 # What each extra of the package is for, in the words of the error message.
-_PURPOSE = {"plots": "plots", "demo": "the demo", "yaml": "YAML files"}
+_PURPOSE = {
+    "plots": "plots",
+    "demo": "the demo",
+    "yaml": "YAML files",
+    "pages": "pages of searches",
+}
 
 
 def require(module: str, *, extra: str) -> Any:

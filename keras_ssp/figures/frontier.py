@@ -90,7 +90,7 @@ def frontier(
     axis.grid(alpha=0.25, linewidth=0.6)
     remarks = {
         f"at the left edge: {len(free)} of {format_cost(0.0)}": free,
-        f"at the lower edge: {len(low)} below {floor:g}": low,
+        f"at the lower edge: {len(low)} below {floor:.3g}": low,
         f"failed, not drawn: {failed}": failed,
     }
     _legend(axis, [remark for remark, found in remarks.items() if found])
@@ -98,8 +98,13 @@ def frontier(
 
 
 def _floor(points: Sequence[Table], worst: float | None, direction: str) -> float:
-    better = [p for p in points if worst is not None and p["quality"] > worst]
-    return worst if worst is not None and better and direction == "max" else -math.inf
+    """Where the picture ends below: a little under what is not worse than `worst`."""
+    shown = [
+        p["quality"] for p in points if worst is not None and p["quality"] >= worst
+    ]
+    if not shown or len(shown) == len(points) or direction == "min":
+        return -math.inf
+    return float(min(shown) - (0.08 * (max(shown) - min(shown)) or 1.0))
 
 
 def _moved(point: Table, edge: float, floor: float) -> Table:

@@ -1,0 +1,1 @@
+"""Searches for the frontier of energy and accuracy: `python -m tuning --help`."""
