@@ -12,6 +12,7 @@ from keras_ssp.energy import EnergyReport
 from keras_ssp.tables import Column, Table
 from keras_ssp.tuner.records import FAILED, RUNNING, TrialRecord
 from keras_ssp.tuner.results import SearchResults
+from keras_ssp.tuner.trial import run_folder
 from keras_ssp.types import StrPath
 from tuning import plots
 from tuning.metrics import (
@@ -250,11 +251,12 @@ def _layers(results: SearchResults) -> list[str]:
 
 
 def energy_of(trial: TrialRecord) -> EnergyReport | None:
-    """The energy report of a trial, `None` if it left none."""
-    file = None if trial.folder is None else trial.folder / "energy.json"
-    if file is None or not file.is_file():
+    """The energy report of a trial's network, `None` if it left none."""
+    try:
+        file = run_folder(trial.folder or pathlib.Path()) / "energy.json"
+        return EnergyReport.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
         return None
-    return EnergyReport.from_dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def front_table(results: SearchResults) -> Table:

@@ -90,6 +90,19 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def point_at(self, selector):
+        """Moves the mouse onto an element, and waits until the page has answered."""
+        box = self.evaluate(
+            f"(e => {{ e.scrollIntoView({{block: 'center'}}); "
+            "const b = e.getBoundingClientRect(); "
+            "return [b.x + b.width / 2, b.y + b.height / 2]; })"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+        for shift in (3, 0):
+            at = {"x": box[0] + shift, "y": box[1]}
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
+            self.evaluate("new Promise(f => setTimeout(f, 150))")
+
     def complaints(self):
         """What the console or the browser complained about."""
         kinds = {

@@ -89,8 +89,12 @@ def write_trial(folder, index, status, values, metrics=None, *, error=None, spre
     }
     (trial / "metrics.json").write_text(json.dumps(record))
     if metrics:
+        run = trial / "seed_0" if spread else trial
+        run.mkdir(exist_ok=True)
         energy = metrics["val_synaptic_energy_pj"]
-        (trial / "energy.json").write_text(energy_json(energy))
+        (run / "energy.json").write_text(energy_json(energy))
+        (run / "run.json").write_text(json.dumps(metrics))
+        (run / "model.keras").touch()
 
 
 def write_search(

@@ -74,20 +74,14 @@ def test_hostile_names_are_only_text(page, tab):
 
 def test_pointing_at_a_trial(page, tab):
     tab.open(page, 1280)
-    tab.evaluate("Plotly.Fx.hover('frontier', [{curveNumber: 2, pointNumber: 1}])")
+    tab.point_at("#frontier .scatterlayer .trace:nth-child(3) .point:last-child")
     hover = tab.evaluate("document.querySelector('#frontier .hoverlayer').textContent")
-    for part in (
-        "trial ",
-        "accuracy: ",
-        " ± ",
-        " nJ",
-        "SynOps: ",
-        "weight: ",
-        "<i>l&r",
-    ):
+    for part in ("trial ", "accuracy: ", " ± ", " nJ", "SynOps: ", "weight: "):
         assert part in hover
+    assert all(part in hover for part in HOSTILE)
     opacities = "document.getElementById('parallel').data.map(t => t.opacity)"
-    tab.evaluate("Plotly.Fx.hover('parallel', [{curveNumber: 3, pointNumber: 0}])")
+    assert 0.12 not in tab.evaluate(opacities)
+    tab.point_at("#parallel .scatterlayer .trace:last-child .point")
     assert tab.evaluate(opacities).count(0.12) == 20  # all but one
 
 
