@@ -259,8 +259,14 @@ def energy_of(trial: TrialRecord) -> EnergyReport | None:
         return None
 
 
-def front_table(results: SearchResults) -> Table:
-    """The frontier as a table, by rising energy."""
+def front_table(results: SearchResults, *, brief: bool = False) -> Table:
+    """The frontier as a table, by rising energy.
+
+    Args:
+        results: The search.
+        brief: Whether to leave out what is no objective and no hyperparameter, as for
+            a terminal. Defaults to `False`.
+    """
     front = results.front
     knee = knee_of(results)
     names = list(dict.fromkeys(name for trial in front for name in trial.values))
@@ -268,10 +274,15 @@ def front_table(results: SearchResults) -> Table:
     shown += [
         name
         for name in ("val_synops", "val_spike_rate")
-        if name not in shown and any(name in trial.metrics for trial in front)
+        if not brief and name not in shown and any(name in t.metrics for t in front)
     ]
     return Table(
-        ["trial", *(metric(name).name for name in shown), *names, _left("remark")],
+        [
+            _left("trial"),
+            *(metric(name).name for name in shown),
+            *names,
+            _left("remark"),
+        ],
         [
             [
                 trial.trial,

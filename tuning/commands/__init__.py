@@ -1,0 +1,1 @@
+"""The subcommands of `python -m tuning`, a file each."""

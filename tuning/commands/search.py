@@ -1,0 +1,71 @@
+"""`python -m tuning search`."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from typing import Any
+
+from rich.console import Console
+
+from keras_ssp._checks import positive_int
+from keras_ssp.cli.flags import new_command
+from keras_ssp.tuner.results import read_search
+from tuning.commands.flags import plan_from, search_flags
+from tuning.commands.report import show
+from tuning.live import watching
+from tuning.plan import Plan
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    command = new_command(
+        commands,
+        "search",
+        "search for the frontier of accuracy and energy",
+        _search,
+        epilog="An interrupted search goes on when it is called again, and one that "
+        "has ended goes on with a larger --trials. Examples: python -m tuning search "
+        "digits --trials 24; python -m tuning search my.toml --hours 8 --workers 2",
+    )
+    search_flags(command)
+    command.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="trials that run side by side, a process each (default: 1)",
+    )
+
+
+def _search(arguments: Any) -> None:
+    workers = positive_int("workers", arguments.workers)
+    plan = plan_from(arguments)
+    if arguments.overwrite and plan.folder.exists():
+        _throw_away(plan)
+    plan.write()
+    console = Console()
+    console.print(
+        f"Search of {plan.space.name!r} in {plan.folder}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    with watching(plan.folder, console):
+        if workers > 1:
+            # A chief and its workers, all on this machine.
+            processes = importlib.import_module("tuning.processes")
+            processes.run_local(plan, workers)
+        else:
+            plan.tuner().search(verbose=0)
+    show(read_search(plan.folder), plan.folder, console)
+
+
+def _throw_away(plan: Plan) -> None:
+    """Deletes the search in the folder, and nothing that is not one."""
+    if any(plan.folder.iterdir()) and not (plan.folder / "search.json").is_file():
+        if not (plan.folder / "plan.json").is_file():
+            raise ValueError(
+                "`overwrite` must only be used on the folder of a search. Received: "
+                f"{plan.folder}, which holds something else."
+            )
+    shutil.rmtree(plan.folder)
