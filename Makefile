@@ -4,7 +4,7 @@ PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
 
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo pareto test test-slow lint format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -17,12 +17,19 @@ help:  ## list the commands
 	$(INSTALL) -e ".[demo]"
 	@touch $@
 
+.venv/.pareto: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[demo,pages]"
+	@touch $@ .venv/.demo
+
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) -e ".[dev]"
-	@touch $@ .venv/.demo
+	@touch $@ .venv/.demo .venv/.pareto
 
 demo: .venv/.demo  ## train with and without the penalty, print what it saves
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp demo
+
+pareto: .venv/.pareto  ## search the digits' frontier of accuracy and energy
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tuning search digits --trials 24 --out runs/pareto
 
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
