@@ -46,7 +46,9 @@ class Space:
         #: Whether the values of each have an order.
         self.ordered: tuple[bool, ...] = tuple(map(_ordered, self.parameters))
         self._values = tuple(
-            None if count is None else list(hp.values)
+            None
+            if count is None
+            else [hp.prob_to_value((k + 0.5) / count) for k in range(count)]
             for hp, count in zip(self.parameters, self.counts, strict=True)
         )
 

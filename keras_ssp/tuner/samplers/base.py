@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import numbers
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -107,3 +108,14 @@ def get(sampler: str | Sampler) -> Sampler:
 def name_of(sampler: Sampler) -> str:
     """The name that a sampler is registered by, else that of its class."""
     return _SAMPLERS.name_of(type(sampler)) or type(sampler).__name__
+
+
+def checked_seed(seed: int | None) -> int | None:
+    """Returns a seed that random numbers can be drawn by, or `None`."""
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if seed is not None and (not whole or seed < 0):
+        raise ValueError(
+            "`seed` must be an integer of at least 0, or None. Received: "
+            f"seed={seed!r}."
+        )
+    return None if seed is None else int(seed)

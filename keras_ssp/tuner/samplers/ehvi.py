@@ -155,8 +155,7 @@ def _best(
         best = np.argsort(-gains, kind="stable")[:_KEPT]
         around = space.snap(_strewn(points[best], _AROUND, spread, space, rng))
         points, gains = np.vstack([points, around]), np.append(gains, gain(around))
-    order = np.argsort(-gains, kind="stable")
-    return points[order[gains[order] > 0.0]]
+    return points[np.argsort(-gains, kind="stable")]
 
 
 def _strewn(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import abc
+import functools
 
 import numpy as np
 
-from keras_ssp._checks import real
-from keras_ssp.tuner.samplers.base import Observations, Sampler, register
+from keras_ssp.tuner.samplers.base import (
+    Observations,
+    Sampler,
+    checked_seed,
+    register,
+)
 from keras_ssp.tuner.space import Space
 from keras_ssp.types import Array
 
@@ -54,9 +59,7 @@ class Sequence(Sampler):
     """
 
     def __init__(self, seed: int | None = 0) -> None:
-        if seed is not None:
-            real("seed", seed, low=0)
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     @abc.abstractmethod
     def point(self, index: int, size: int) -> Array:
@@ -153,6 +156,7 @@ class Halton(Sequence):
         return min(value, float(np.nextafter(1.0, 0.0)))
 
 
+@functools.cache
 def _directions(size: int) -> Array:
     """The `(size, bits)` direction numbers, the first one the largest."""
     found = np.empty((size, _BITS), "int64")

@@ -6,8 +6,13 @@ import math
 
 import numpy as np
 
-from keras_ssp._checks import positive_int, real
-from keras_ssp.tuner.samplers.base import Observations, Sampler, register
+from keras_ssp._checks import positive_int
+from keras_ssp.tuner.samplers.base import (
+    Observations,
+    Sampler,
+    checked_seed,
+    register,
+)
 from keras_ssp.tuner.space import Space
 from keras_ssp.types import Array
 
@@ -50,9 +55,7 @@ class Grid(Sampler):
 
     def __init__(self, levels: int = 5, seed: int | None = 0) -> None:
         self.levels = positive_int("levels", levels)
-        if seed is not None:
-            real("seed", seed, low=0)
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def propose(
         self,
@@ -79,5 +82,6 @@ class Grid(Sampler):
 
     def _axis(self, count: int | None) -> Array:
         if count is None:
-            return np.linspace(0.0, 1.0, self.levels) if self.levels > 1 else [0.5]
+            alone = np.asarray([0.5])
+            return np.linspace(0.0, 1.0, self.levels) if self.levels > 1 else alone
         return (np.arange(count) + 0.5) / count
