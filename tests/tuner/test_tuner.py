@@ -17,8 +17,6 @@ from keras_ssp import (
 )
 from keras_ssp.tuner import Objective, ParetoTuner, read_search
 
-pytestmark = pytest.mark.every_backend
-
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 6)).astype("float32")
 Y = X[:, :3].argmax(axis=1)
@@ -63,6 +61,7 @@ def search(folder, hypermodel=build, *, data=DATA, epochs=1, **kwargs):
     return tuner
 
 
+@pytest.mark.every_backend
 def test_what_is_measured_is_what_the_model_does(tmp_path):
     tuner = search(tmp_path)
     results = tuner.results()
@@ -138,6 +137,7 @@ def test_a_search_of_which_nothing_comes_says_so(tmp_path):
         search(tmp_path, never, max_trials=2)
 
 
+@pytest.mark.every_backend
 def test_a_network_that_is_not_finite_is_a_failure(tmp_path):
     def broken(hp):
         model = build(hp)
@@ -270,6 +270,7 @@ def kernels(tuner):
     return [np.asarray(keras.ops.convert_to_numpy(m.layers[0].kernel)) for m in models]
 
 
+@pytest.mark.every_backend
 def test_a_warm_start_takes_the_weights_of_the_nearest_trial(tmp_path):
     class Adding(Frozen):
         def fit(self, hp, model, *args, **kwargs):
