@@ -267,7 +267,7 @@ def _samplers(seed):
         "ehvi observed": lambda: samplers.ExpectedHypervolume(
             seed=seed, incumbent="observed"
         ),
-        "ehvi start=4": lambda: samplers.ExpectedHypervolume(seed=seed, start=4),
+        "ehvi start=6": lambda: samplers.ExpectedHypervolume(seed=seed, start=6),
         "ehvi start=8": lambda: samplers.ExpectedHypervolume(seed=seed, start=8),
         "random": samplers.Random,
         "sobol": lambda: samplers.Sobol(seed),

@@ -39,8 +39,8 @@ class ExpectedHypervolume(Sampler):
     around failed ones nothing is proposed.
 
     Args:
-        start: Points of the start design. Defaults to `max(6, 2 (d + 1))` for d
-            hyperparameters.
+        start: Points of the start design. Defaults to `max(4, d + 2)` for d
+            hyperparameters: of a few dozen trials, few should not look.
         candidates: Random points that are compared before the best ones are refined.
             Defaults to 1024.
         incumbent: `"expected"`, the frontier to improve is that of what the processes
@@ -73,7 +73,7 @@ class ExpectedHypervolume(Sampler):
         known = np.isfinite(observations.losses).all(axis=1)
         points, losses = observations.points[known], observations.losses[known]
         reference = observations.reference
-        start = self.start or max(6, 2 * (space.size + 1))
+        start = self.start or max(4, space.size + 2)
         # Workers that start together would have nothing to regress on.
         enough = len(points) >= min(start, 1 + start // 2)
         if index < start or not enough or reference is None:

@@ -70,7 +70,7 @@ class GaussianProcess:
     >>> process = GaussianProcess(x, np.asarray([1.0, 3.0, 2.0]), Kernel(np.ones(1)))
     >>> mean, deviation = process.predict(x)
     >>> mean.round(1).tolist()
-    [1.0, 2.9, 2.0]
+    [1.1, 2.9, 2.1]
     """
 
     def __init__(self, features: Array, targets: Array, kernel: Kernel) -> None:

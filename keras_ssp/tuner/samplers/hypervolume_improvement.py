@@ -70,8 +70,8 @@ def expected_improvement(
 
     >>> no_doubt = np.zeros((1, 2))
     >>> front, reference = np.asarray([[1.0, 2.0]]), np.asarray([3.0, 3.0])
-    >>> float(expected_improvement(np.ones((1, 2)), no_doubt, front, reference)[0])
-    2.0
+    >>> expected_improvement(np.ones((1, 2)), no_doubt, front, reference).round(6)
+    array([2.])
 
     Reference: Emmerich, Deutz and Klinkenberg, CEC (2011); Yang, Emmerich, Deutz and
     Bäck, J. Global Optimization 75 (2019).
