@@ -54,28 +54,32 @@ class Space:
 
     def decode(self, point: Any) -> dict[str, Value]:
         """The values that a point stands for, of the active hyperparameters."""
+        return self._read(point)[0]
+
+    def _read(self, point: Any) -> tuple[dict[str, Value], list[bool]]:
+        """The values of a point, and which coordinates they depend on."""
         coordinates = dict(zip(map(id, self.parameters), point, strict=True))
-        found = keras_tuner.HyperParameters()
+        found, active = keras_tuner.HyperParameters(), set()
         for hp in self._all:
             found.merge([hp])
             if found.is_active(hp):
+                active.add(id(hp))
                 value = hp.default
                 if id(hp) in coordinates:
                     value = hp.prob_to_value(_open(coordinates[id(hp)]))
                 found.values[hp.name] = _plain(value)
-        return {str(name): value for name, value in found.values.items()}
+        values = {str(name): value for name, value in found.values.items()}
+        return values, [id(hp) in active for hp in self.parameters]
 
     def encode(self, values: Mapping[str, Value]) -> Array:
         """The point that stands for values; 0.5 for what is not among them."""
-        return np.asarray(
-            [
-                self._probability(k, values[hp.name])
-                if values.get(hp.name) is not None
-                else 0.5
-                for k, hp in enumerate(self.parameters)
-            ],
-            "float64",
-        )
+        found = [
+            self._probability(k, values[hp.name])
+            if values.get(hp.name) is not None
+            else 0.5
+            for k, hp in enumerate(self.parameters)
+        ]
+        return self._without_inactive(np.asarray([found], "float64"))[0]
 
     def _probability(self, k: int, value: Value) -> float:
         known, hp = self._values[k], self.parameters[k]
@@ -87,12 +91,22 @@ class Space:
         return float(np.abs(np.subtract(known, value)).argmin() + 0.5) / len(known)
 
     def snap(self, points: Array) -> Array:
-        """The points with each coordinate moved to the value that it stands for."""
+        """The points with each coordinate moved to the value that it stands for.
+
+        Coordinates of inactive hyperparameters, which stand for none, are 0.5.
+        """
         found = np.array(points, "float64").reshape(-1, self.size)
         for k, count in enumerate(self.counts):
             if count is not None:
                 found[:, k] = (_place(found[:, k], count) + 0.5) / count
-        return found
+        return self._without_inactive(found)
+
+    def _without_inactive(self, points: Array) -> Array:
+        if any(hp.conditions for hp in self.parameters):
+            for point in points:
+                active = np.asarray(self._read(point)[1], bool)
+                point[~active] = 0.5
+        return points
 
     def features(self, points: Array) -> Array:
         """Points as `(n, f)` features of a regression.

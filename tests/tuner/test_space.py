@@ -51,3 +51,32 @@ def test_features_are_equally_far_apart_without_an_order():
 
 def test_no_points_have_features_too():
     assert space().features(np.empty((0, 6))).shape == (0, 8)
+
+
+def scopes():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("penalty", ["synaptic", "target", "none"])
+    with hp.conditional_scope("penalty", ["synaptic"]):
+        hp.Float("weight", 1.0, 2.0)
+    with hp.conditional_scope("penalty", ["target"]):
+        hp.Float("weight", 3.0, 5.0)
+        hp.Choice("share", [0.1, 0.2])
+    return Space(hp)
+
+
+@pytest.mark.parametrize(
+    ("values", "point"),
+    [
+        ({"penalty": "synaptic", "weight": 1.25}, [1 / 6, 0.25, 0.5, 0.5]),
+        ({"penalty": "target", "weight": 3.5, "share": 0.1}, [0.5, 0.5, 0.25, 0.25]),
+        ({"penalty": "none"}, [5 / 6, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_inactive_hyperparameters_stand_for_nothing(values, point):
+    found = scopes()
+    assert found.decode(point) == pytest.approx(values)
+    np.testing.assert_allclose(found.encode(values), point)
+    other = np.where(np.asarray(point) == 0.5, 0.9, point)
+    other[0] = point[0]
+    np.testing.assert_allclose(found.snap(other), [point])
+    np.testing.assert_array_equal(found.features([other]), found.features([point]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_ssp import pareto
-from keras_ssp._checks import one_of, positive_int
+from keras_ssp._checks import positive_int
 from keras_ssp.tuner.samplers.base import Observations, Sampler, register
 from keras_ssp.tuner.samplers.gaussian_process import GaussianProcess
 from keras_ssp.tuner.samplers.hypervolume_improvement import expected_improvement
@@ -26,8 +26,6 @@ _KEPT, _AROUND = 6, 24
 # How often a coordinate of a strewn candidate is drawn anew, and how often it stays.
 _ANEW, _STAYS = 0.1, 0.3
 
-INCUMBENTS = ("expected", "observed")
-
 
 @register("ehvi")
 class ExpectedHypervolume(Sampler):
@@ -35,17 +33,15 @@ class ExpectedHypervolume(Sampler):
 
     A start design fills the space. Then each objective is regressed on the finished
     trials, and the point is proposed where the hypervolume is expected to rise most.
-    Trials that are under way count with the losses that they are expected to have;
-    around failed ones nothing is proposed.
+    To be exceeded is what the regressions say of the finished trials, not what was
+    measured: noise makes no trial look unbeatable. Trials that are under way count with
+    the losses that they are expected to have; around failed ones nothing is proposed.
 
     Args:
         start: Points of the start design. Defaults to `max(4, d + 2)` for d
             hyperparameters: of a few dozen trials, few should not look.
         candidates: Random points that are compared before the best ones are refined.
             Defaults to 1024.
-        incumbent: `"expected"`, the frontier to improve is that of what the processes
-            expect at the finished trials, or `"observed"`, that of what was measured.
-            Defaults to `"expected"`: noise then makes no trial look unbeatable.
         seed: Integer that the start design is drawn by. Defaults to 0.
 
     Reference: Emmerich, Giannakoglou and Naujoks, IEEE Trans. Evol. Comput. 10 (2006).
@@ -55,12 +51,10 @@ class ExpectedHypervolume(Sampler):
         self,
         start: int | None = None,
         candidates: int = 1024,
-        incumbent: str = "expected",
         seed: int | None = 0,
     ) -> None:
         self.start = positive_int("start", start, optional=True)
         self.candidates = positive_int("candidates", candidates)
-        self.incumbent = one_of("incumbent", incumbent, INCUMBENTS)
         self.design = Halton(seed)
 
     def propose(
@@ -79,7 +73,7 @@ class ExpectedHypervolume(Sampler):
         if index < start or not enough or reference is None:
             return self.design.point(index, space.size)
         losses = within_sight(losses, reference)
-        gain = _Gain(self, space, observations, points, losses, rng)
+        gain = _Gain(space, observations, points, losses, reference, rng)
         tried = [*observations.points, *observations.pending, *observations.failed]
         taken = {_key(space, point) for point in tried}
         for point in _best(gain, space, self.candidates, points[gain.front], rng):
@@ -112,22 +106,19 @@ class _Gain:
 
     def __init__(
         self,
-        sampler: ExpectedHypervolume,
         space: Space,
         observations: Observations,
         points: Array,
         losses: Array,
+        reference: Array,
         rng: np.random.Generator,
     ) -> None:
-        assert observations.reference is not None  # noqa: S101
-        self.space, self.reference = space, observations.reference
+        self.space, self.reference = space, reference
         features = space.features(points)
         pending = space.features(observations.pending)
         self.failed = space.features(observations.failed)
         processes = [GaussianProcess.fitted(features, y, rng) for y in losses.T]
-        reached = losses
-        if sampler.incumbent == "expected":
-            reached = _means(processes, features)
+        reached = _means(processes, features)
         self.front = pareto.non_dominated(reached)
         self.reached = np.vstack([reached, _means(processes, pending)])
         self.processes = [process.believing(pending) for process in processes]
@@ -149,13 +140,13 @@ def _best(
     """Candidates by falling gain: random ones, then ever closer around the best."""
     points = rng.random((candidates, space.size))
     around = _strewn(front, len(points) // (4 * len(front)) + 1, _ROUNDS[0], space, rng)
-    points = space.snap(np.vstack([points, around]))
+    points = _distinct(space.snap(np.vstack([points, around])))
     gains = gain(points)
     for spread in _ROUNDS:
         best = np.argsort(-gains, kind="stable")[:_KEPT]
         around = space.snap(_strewn(points[best], _AROUND, spread, space, rng))
         points, gains = np.vstack([points, around]), np.append(gains, gain(around))
-    return points[np.argsort(-gains, kind="stable")]
+    return _distinct(points[np.argsort(-gains, kind="stable")])
 
 
 def _strewn(
@@ -167,8 +158,13 @@ def _strewn(
     found = np.where(rng.random(found.shape) < _STAYS, found, np.clip(moved, 0.0, 1.0))
     anew = rng.random(found.shape)
     # Values without an order have no neighbours: they change by being drawn anew.
-    discrete = np.asarray([count is not None for count in space.counts])
+    discrete = np.asarray([values is not None for values in space.counts])
     return np.where((rng.random(found.shape) < _ANEW) & discrete, anew, found)
+
+
+def _distinct(points: Array) -> Array:
+    """The points without those that came before."""
+    return points[np.sort(np.unique(points, axis=0, return_index=True)[1])]
 
 
 def _means(processes: list[GaussianProcess], features: Array) -> Array:

@@ -181,16 +181,10 @@ def test_within_sight():
     np.testing.assert_array_equal(within_sight(outside, np.ones(2)), outside)
 
 
-def test_two_incumbents():
-    points = np.random.default_rng(0).random((12, 2))
-    rng = np.random.default_rng(1)
-    known = observed(points, losses_of(points) + 0.1 * rng.standard_normal((12, 2)))
-    expected, measured = (
-        propose(known, plane(), incumbent=name) for name in ("expected", "observed")
-    )
-    assert not np.array_equal(expected, measured)
-    with pytest.raises(ValueError, match="`incumbent` must be one of"):
-        ExpectedHypervolume(incumbent="best")
+@pytest.mark.parametrize("arguments", [{"start": 0}, {"candidates": 1.5}])
+def test_arguments(arguments):
+    with pytest.raises(ValueError, match="must be a positive integer"):
+        ExpectedHypervolume(**arguments)
 
 
 def test_hundred_trials_take_no_longer_than_a_breath():
