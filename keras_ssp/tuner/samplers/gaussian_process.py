@@ -22,6 +22,8 @@ _JITTER = 1e-8
 # A spread of targets below this share of their size is rounding, not information.
 _EQUAL = 1e-9
 _STEPS, _HALVINGS, _FLAT = 60, 25, 1e-5
+# Up to so many targets the likelihood may have several maxima worth a look.
+_FEW = 40
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ class GaussianProcess:
         targets: Array,
         rng: np.random.Generator,
         *,
-        starts: int = 3,
+        starts: int | None = None,
     ) -> GaussianProcess:
         """The process with the most likely kernel, a posteriori.
 
@@ -96,8 +98,11 @@ class GaussianProcess:
             features: `(n, f)` numbers in about [0, 1].
             targets: `(n,)` finite numbers.
             rng: Random numbers that the starts of the search for it are drawn by.
-            starts: How many starts, the centre of the prior among them.
+            starts: How many starts, the centre of the prior among them. Defaults to
+                3, and 1 for more than 40 targets: they leave no doubt about the kernel.
         """
+        if starts is None:
+            starts = 3 if len(targets) <= _FEW else 1
         shift, scale = _mean_and_spread(targets)
         standard = (targets - shift) / scale
         center, spread = _prior(features.shape[1])
@@ -166,7 +171,8 @@ def log_likelihood(
         factor = np.linalg.cholesky(_noisy(smooth, kernel.noise))
     except np.linalg.LinAlgError:
         return -math.inf, np.zeros_like(theta)
-    inverse = _solve(factor, np.eye(n))
+    half = np.linalg.inv(factor)
+    inverse = half.T @ half
     weights = inverse @ targets
     value = -0.5 * float(targets @ weights) - float(np.log(np.diag(factor)).sum())
     # d log p / d K, of which each parameter takes its share.
