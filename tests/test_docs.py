@@ -36,7 +36,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def module_names():
-    paths = sorted((ROOT / "keras_ssp").rglob("*.py"))
+    folders = (ROOT / "keras_ssp", ROOT / "tuning")
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
     names = [name.removesuffix(".__init__") for name in names]
     return [n for n in names if n not in BACKENDS and not n.endswith("__main__")]

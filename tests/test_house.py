@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_ssp"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PROGRAM = sorted((ROOT / "tuning").rglob("*.py"))
 
 # From the bottom to the top; what stands in one line does not import each other.
 LEVELS = (
@@ -81,6 +82,18 @@ def test_no_import_upward_between_packages():
     assert not upward
 
 
+def test_the_package_does_not_know_the_program_of_searches():
+    upward = [
+        name_of(path)
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module in [getattr(node, "module", None) or node.names[0].name]
+        if module.split(".")[0] == "tuning"
+    ]
+    assert not upward
+
+
 def test_no_import_cycle():
     graph = {
         name_of(path): {m for m in imports_of(path, tree) if m != "keras_ssp"}
@@ -104,7 +117,7 @@ def test_no_import_cycle():
         visit(module)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *PROGRAM], ids=name_of)
 def test_modules_and_functions_stay_short(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_MODULE

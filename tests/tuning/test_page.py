@@ -5,9 +5,10 @@ import pytest
 from keras_ssp.tuner.results import read_search
 from tests.tuning.browser import browser
 from tests.tuning.helpers import OBJECTIVES, write_search
-from tuning.page import front_table, summary, write_page
+from tuning.page import write_page
 from tuning.parallel import scale_of
 from tuning.plots import log_ticks, round_ticks
+from tuning.summary import front_table, summary
 
 pytest.importorskip("plotly")
 # Names and values that a page must show as they are, not obey.

@@ -11,7 +11,7 @@ from keras_ssp.cli.flags import new_command
 from keras_ssp.tuner.results import SearchResults, read_search
 from tuning.commands.flags import folder_argument
 from tuning.files import write_files
-from tuning.page import front_table, summary
+from tuning.summary import front_table, summary
 
 
 def add(commands: Any) -> None:
