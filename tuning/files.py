@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from keras_ssp.tuner.results import FRONT, TRIALS, SearchResults
 from tuning.metrics import metric, points, worst_shown
 from tuning.page import write_page
 from tuning.plan import plan_of
+from tuning.spaces import SearchSpace
 
 PICTURES, PAGE = ("frontier.png", "frontier.svg"), "index.html"
 
@@ -30,6 +32,8 @@ def write_files(results: SearchResults, folder: pathlib.Path) -> list[str]:
     write_json(folder / FRONT, results.to_dict())
     plan = None if results.folder is None else plan_of(results.folder)
     command = plan.command if plan else None
+    if plan is not None:  # pictures are looked at without the name of a folder
+        results = dataclasses.replace(results, name=_described(plan.space))
     return [
         f"written to {folder}: {TRIALS}, {FRONT}",
         _optional("picture", PICTURES, lambda: write_pictures(results, folder)),
@@ -39,6 +43,13 @@ def write_files(results: SearchResults, folder: pathlib.Path) -> list[str]:
             lambda: write_page(results, folder / PAGE, command=command),
         ),
     ]
+
+
+def _described(space: SearchSpace) -> str:
+    """The network and its data, after the name where that is another one."""
+    config = space.config
+    what = f"{config.model} on {config.data}"
+    return what if space.name in what.split() else f"{space.name}, {what}"
 
 
 def _optional(what: str, names: tuple[str, ...], write: Callable[[], None]) -> str:
