@@ -77,19 +77,28 @@ class Plan:
             ValueError: If the search there has another space; a larger budget or
                 another sampler is no other search.
         """
-        if (self.folder / PLAN).is_file():
-            found = read_plan(self.folder).space.to_dict()
-            ours = json.loads(json.dumps(self.space.to_dict()))
-            for name in ("train", "search", "objectives"):
-                if found[name] != ours[name]:
+        before = plan_of(self.folder)
+        if before is not None:
+            found, ours = before._decides(), self._decides()
+            for name, value in found.items():
+                if value != ours[name]:
                     raise ValueError(
                         f"`{name}` must be that of the search to go on with in "
-                        f"{self.folder}, {found[name]}. Received: {ours[name]}. "
-                        "Remedy: another folder (--out), or throw the search away "
+                        f"{self.folder}, {value}. Received: {name}={ours[name]}. Remedy: "
+                        "another folder (--out), or throw the search away "
                         "(--overwrite)."
                     )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / PLAN, self.to_dict())
+
+    def _decides(self) -> Config:
+        """What makes trials comparable, as it is read from a file."""
+        names = ("train", "search", "objectives")
+        space = self.space.to_dict()
+        found = {name: space[name] for name in names}
+        found |= {"seed": self.seed, "seeds": self.seeds, "repeat": self.repeat}
+        plain: Config = json.loads(json.dumps(found))
+        return plain
 
     def to_dict(self) -> Config:
         """The plan as plain values, without its folder."""

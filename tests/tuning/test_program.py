@@ -65,7 +65,10 @@ def test_search_writes_all_and_goes_on(searched, capsys):
     assert run("search", space, "--set", "epochs=2", "--out", folder) == 2
     error = capsys.readouterr().err
     assert "error: `train` must be that of the search to go on with" in error
+    assert run("search", space, "--seeds", 2, "--out", folder) == 2
+    assert "error: `seeds` must be that" in capsys.readouterr().err
     assert read_search(folder).completed == results.completed
+    assert read_plan(folder).seeds == 1
 
 
 def test_status_and_report(searched, capsys):
