@@ -84,8 +84,8 @@ class Plan:
                 if value != ours[name]:
                     raise ValueError(
                         f"`{name}` must be that of the search to go on with in "
-                        f"{self.folder}, {value}. Received: {name}={ours[name]}. Remedy: "
-                        "another folder (--out), or throw the search away "
+                        f"{self.folder}, {value}. Received: {name}={ours[name]}. "
+                        "Remedy: another folder (--out), or throw the search away "
                         "(--overwrite)."
                     )
         self.folder.mkdir(parents=True, exist_ok=True)
