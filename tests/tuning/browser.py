@@ -136,6 +136,7 @@ def browser():
     ours, theirs = os.pipe(), os.pipe()  # they read of `ours`, write into `theirs`
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+        flags += ["--disable-dev-shm-usage"]  # small in containers
         flags += ["--remote-debugging-pipe", f"--user-data-dir={home}"]
         # The protocol's pipes are 3 and 4: the shell puts them there.
         script = f'exec "$0" "$@" 3<&{ours[0]} 4>&{theirs[1]}'
