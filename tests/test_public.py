@@ -22,6 +22,9 @@ PUBLIC = {
         models pareto penalize penalties penalty_values register_energy_model
         set_penalty_weight studies surrogates synapses train training tuner types
     """,
+    "keras_ssp.callbacks": """
+        EnergyMonitor PenaltySchedule
+    """,
     "keras_ssp.conversion": """
         convert fold_batch_norm
     """,
