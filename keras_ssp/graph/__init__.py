@@ -12,3 +12,6 @@ from keras_ssp.graph.keras_private import functional as functional
 from keras_ssp.graph.keras_private import has_history as has_history
 from keras_ssp.graph.keras_private import inner_layers as inner_layers
 from keras_ssp.graph.keras_private import is_graph_model as is_graph_model
+from keras_ssp.graph.keras_private import (
+    learning_rate_schedule as learning_rate_schedule,
+)

@@ -1,8 +1,9 @@
 """All that Keras keeps private and this package needs, touched in this file alone.
 
 That is the history of symbolic tensors, the nodes of a functional model, the layers
-inside a layer, the context of the outermost call under way, and the compiled
-functions of a model. `tests/graph/test_keras_private.py` has one test per attribute.
+inside a layer, the context of the outermost call under way, the compiled functions of
+a model, and the schedule of an optimizer's learning rate.
+`tests/graph/test_keras_private.py` has one test per attribute.
 """
 
 from __future__ import annotations
@@ -152,3 +153,16 @@ def forget_compiled(model: keras.Model) -> None:
     for name in ("train_function", "test_function", "predict_function"):
         if hasattr(model, name):
             setattr(model, name, None)
+
+
+def learning_rate_schedule(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.schedules.LearningRateSchedule | None:
+    """The schedule of the learning rate, `None` where it is no schedule.
+
+    The public property only has the present value.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of loss scaling
+    rate = getattr(optimizer, "_learning_rate", None)
+    schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+    return rate if schedule else None

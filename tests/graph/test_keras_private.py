@@ -142,3 +142,11 @@ def test_operation_classes_of_keras_ops_are_called_as_the_rules_say():
     }
     wanted = [key[4:] for key in registry.RULES if isinstance(key, str)]
     assert set(wanted) <= found
+
+
+def test_schedule_of_an_optimizer_s_learning_rate():
+    decay = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(decay))
+    for optimizer in (keras.optimizers.Adam(decay), scaled):
+        assert keras_private.learning_rate_schedule(optimizer) is decay
+    assert keras_private.learning_rate_schedule(keras.optimizers.SGD(0.1)) is None
