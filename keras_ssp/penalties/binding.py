@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 from keras import ops
@@ -74,6 +74,11 @@ def set_penalty_weight(model: keras.Model, weight: float) -> None:
         layer.penalty_weight.assign(weight)
 
 
+def penalty_weight(model: keras.Model) -> float:
+    """lambda as it is now, the largest of the penalised layers."""
+    return max(float(layer.penalty_weight) for layer in penalized_layers(model))
+
+
 def penalized_layers(model: keras.Model) -> list[SpikingLayer]:
     """The spiking layers that carry a penalty; an error if there is none."""
     layers = [k for k in timeline.spiking_layers(model) if k.bound_penalty is not None]
@@ -84,6 +89,22 @@ def penalized_layers(model: keras.Model) -> list[SpikingLayer]:
             f"Received: model={model.name!r}."
         )
     return layers
+
+
+def combined_omega(calls: Iterable[tuple[SpikingLayer, float]]) -> float:
+    """Omega of a whole model, what lambda multiplies in the loss.
+
+    Args:
+        calls: Each call of a penalised layer, in the order in which they run, with its
+            Omega.
+    """
+    total, omegas = 0.0, list[float]()
+    for layer, omega in calls:
+        bound = layer.bound_penalty
+        if isinstance(bound, BoundPenalty):
+            omegas.append(omega)
+            total += bound.penalty.combined(omegas, bound.calls) or 0.0
+    return float(total)
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
