@@ -16,6 +16,7 @@ from keras_ssp import synapses as synapses
 from keras_ssp import training as training
 from keras_ssp import types as types
 from keras_ssp._public import public_names as _public_names
+from keras_ssp.callbacks import EnergyBudget as EnergyBudget
 from keras_ssp.callbacks import EnergyMonitor as EnergyMonitor
 from keras_ssp.callbacks import PenaltySchedule as PenaltySchedule
 from keras_ssp.conversion import convert as convert

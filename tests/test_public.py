@@ -15,15 +15,16 @@ import keras_ssp
 LATER = {"pareto", "studies", "tuner"}
 PUBLIC = {
     "keras_ssp": """
-        BalancedPenalty DirectEncoding EnergyModel EnergyMonitor EnergyReport
-        EventFrames LIF LatencyEncoding PenaltySchedule PoissonEncoding RateReadout
-        SpikeCountPenalty SpikePenalty SynOpsTarget SynapticPenalty TrainConfig
+        BalancedPenalty DirectEncoding EnergyBudget EnergyModel EnergyMonitor
+        EnergyReport EventFrames LIF LatencyEncoding PenaltySchedule
+        PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
+        SynapticPenalty TrainConfig
         callbacks conversion convert datasets energy energy_report fan_out layers
         models pareto penalize penalties penalty_values register_energy_model
         set_penalty_weight studies surrogates synapses train training tuner types
     """,
     "keras_ssp.callbacks": """
-        EnergyMonitor PenaltySchedule
+        EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard
     """,
     "keras_ssp.conversion": """
         convert fold_batch_norm

@@ -1,0 +1,106 @@
+"""The controller on simulated networks, and its clock."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_ssp.callbacks.clock import LearningClock
+from keras_ssp.callbacks.controller import Controller, first_weight
+from keras_ssp.callbacks.watcher import Rhythm
+
+
+def simulated(target, unit=11.0, gain=1.0, lag=12, checks=80, cosine=True):
+    """log(energy / target) and lambda at each measurement of a simulated training.
+
+    The network is fitted to trainings of the demo's network on digits: its log energy
+    falls at a rate that grows with the log of lambda, and the lower it is, the more it
+    is pulled back; the answer to lambda comes `lag` steps late.
+    """
+    steps, first = 720, math.log(205.0 / target)
+    fallen = rate = weight = now = 0.0
+    controller, seen = Controller([(0.0, first)], steps), []
+    for step in range(1, steps + 1):
+        p = step / steps
+        before, now = now, p + math.sin(math.pi * p) / math.pi if cosine else p
+        pull = 0.55 * max(fallen, 0.0) ** 2.3
+        rate += (pull - gain * 2.8 * math.log(1.0 + weight) - rate) / lag
+        fallen -= rate * (now - before)
+        if step % (steps // checks) == 0:
+            weight = first_weight(math.exp(first), unit)
+            weight *= controller.update(now, first - fallen, steps // checks)
+            seen.append((first - fallen, weight))
+    return seen
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(8.0, 195.0),
+    st.floats(4.0, 30.0),
+    st.floats(0.7, 1.5),
+    st.integers(5, 25),
+    st.sampled_from([80, 160]),
+    st.booleans(),
+)
+def test_simulated_trainings_end_on_the_target(target, unit, gain, lag, checks, cos):
+    seen = simulated(target, unit, gain, lag, checks, cos)
+    assert abs(seen[-1][0]) < 0.08
+    assert min(x for x, _ in seen) > -0.1
+
+
+def test_simulated_lambda_does_not_swing():
+    late = [math.log(weight) for _, weight in simulated(40.0)][20:]
+    assert max(late) - min(late) < 1.5
+
+
+@given(st.floats(0.0, 0.99), st.floats(0.05, 3.0))
+def test_more_energy_never_means_less_lambda(clock, more):
+    past = [(clock, 0.1)]
+    xs = (0.0, 0.1, 0.1 + more)
+    found = [Controller(past, 100).update(clock + 0.01, x, 5) for x in xs]
+    assert found == sorted(found)
+
+
+def test_a_network_well_below_the_target_is_left_alone():
+    controller = Controller([(0.0, -0.5)], 100)
+    assert all(controller.update(k / 10, -0.5, 10) == 0.0 for k in range(1, 10))
+
+
+@given(st.floats(1.0, 100.0), st.floats(1e-3, 1e6))
+def test_first_lambda_scales_with_the_loss_and_grows_with_the_reduction(r, unit):
+    assert first_weight(r, unit) > 0
+    assert first_weight(r, 10 * unit) == pytest.approx(10 * first_weight(r, unit))
+    assert first_weight(2 * r, unit) >= first_weight(r, unit)
+
+
+def test_clock_counts_steps_by_their_learning_rate():
+    schedules = keras.optimizers.schedules
+    constant = LearningClock(keras.optimizers.SGD(0.3), steps=10)
+    assert [constant(k) for k in (0, 5, 10, 12)] == [0.0, 0.5, 1.0, 1.0]
+
+    halves = schedules.PiecewiseConstantDecay([500], [0.3, 0.1])
+    clock = LearningClock(keras.optimizers.SGD(halves), steps=1000)
+    assert clock(500) == pytest.approx(0.75, abs=0.01)
+
+    cosine = schedules.CosineDecay(0.1, 1000)
+    clock = LearningClock(keras.optimizers.SGD(cosine), steps=1000)
+    for step in (100, 250, 500, 900):  # the integral of (1 + cos) / 2
+        p = step / 1000
+        expected = p + np.sin(np.pi * p) / np.pi
+        assert clock(step) == pytest.approx(expected, abs=1e-3)
+    later = LearningClock(keras.optimizers.SGD(cosine), steps=500, first=500)
+    assert later(250) == pytest.approx((0.9751 - 0.8183) / (1 - 0.8183), abs=2e-3)
+
+
+@given(st.integers(1, 300), st.integers(1, 50), st.integers(1, 200), st.integers(1, 7))
+def test_rhythm_is_dense_at_first_and_never_sparse(steps, epochs, checks, jump):
+    rhythm = Rhythm(steps, epochs, checks)
+    due = [k for k in range(jump, steps * epochs + 1, jump) if rhythm.due(k)]
+    per_epoch = max(2, math.ceil(checks / epochs))
+    longest = max(steps // per_epoch, 1) + jump
+    assert all(b - a <= longest for a, b in zip([0, *due], due, strict=False))
+    if jump == 1:
+        assert due[0] == 1
