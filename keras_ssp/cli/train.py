@@ -65,6 +65,8 @@ def _train(arguments: Any) -> None:
     )
     print(run.report)
     print(f"test accuracy    {100 * run.test_accuracy:.2f} %")
+    if run.budget is not None:
+        print(f"budget           {run.budget}")
     print(f"written to       {folder}")
 
 
@@ -75,6 +77,8 @@ def run_name(config: TrainConfig) -> str:
         parts.append(config.activation)
     if not config.spiking:
         pass
+    elif config.budget is not None:
+        parts += [config.penalty, "budget", config.budget.replace(" ", "")]
     elif config.penalty == "none" or not config.weight:
         parts.append("none")
     else:

@@ -13,6 +13,7 @@ from typing import Any
 from keras_ssp import datasets, models, penalties, surrogates
 from keras_ssp._checks import did_you_mean, one_of, positive_int, real
 from keras_ssp._extras import require
+from keras_ssp._units import picojoules
 from keras_ssp.datasets.augmentation import AUGMENTATIONS
 from keras_ssp.energy import hardware
 from keras_ssp.layers import get_neuron, neuron_arguments, neuron_names
@@ -105,6 +106,11 @@ class TrainConfig:
     )
     target: float | None = _field(None, "S_0 of the synops_target penalty, in SynOps")
     ramp: float = _field(0.0, "epochs over which lambda rises from 0")
+    budget: str | None = _field(
+        None,
+        "synaptic energy that the network may spend per image, such as '50 nJ'; "
+        "lambda is found while it trains",
+    )
 
     epochs: int = _field(20, "passes over the training data")
     batch_size: int = _field(64, "images per step")
@@ -146,6 +152,7 @@ class TrainConfig:
                 f"`seed` must be an integer. Received: seed={self.seed!r}."
             )
         self._check_penalty()
+        self._check_budget()
         self.neuron_arguments()
         self.optimizer_arguments()
 
@@ -167,6 +174,28 @@ class TrainConfig:
                 f"Received: weight={self.weight!r}."
             )
         self.make_penalty()
+
+    def _check_budget(self) -> None:
+        if self.budget is None:
+            return
+        picojoules("budget", self.budget)
+        if self.penalty == "none":
+            raise ValueError(
+                "`penalty` must not be 'none' with a budget, which is kept by moving "
+                f"lambda. Received: penalty='none', budget={self.budget!r}."
+            )
+        for name in ("weight", "ramp"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"`{name}` must be left out with a budget, which moves lambda "
+                    f"itself. Received: {name}={getattr(self, name)!r}, "
+                    f"budget={self.budget!r}."
+                )
+
+    @property
+    def budget_pj(self) -> float | None:
+        """The budget in pJ, `None` for none."""
+        return None if self.budget is None else picojoules("budget", self.budget)
 
     @property
     def spiking(self) -> bool:

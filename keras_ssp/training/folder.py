@@ -17,6 +17,7 @@ _OWN_FILES = (
     *("config.json", "data.json", "history.csv", "summary.json", "model.keras"),
     *("energy.json", "energy.md", "energy.png", "history.png"),
     *("checkpoint-*.weights.h5", "partial.weights.h5", "*.partial"),
+    "budget-*.npz",
 )
 
 

@@ -12,6 +12,7 @@ from keras_ssp import models, penalties
 from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
 from keras_ssp.datasets import ImageData, TrainingBatches, load
 from keras_ssp.datasets.augmentation import augmentation
+from keras_ssp.training.budget import BudgetKept, budget_kept, energy_budget
 from keras_ssp.training.checkpoint import EpochCheckpoint, checkpoint_epoch
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
@@ -31,11 +32,17 @@ class Run(Evaluation):
         config: Its config; `config.data` is the name of what it was trained on.
         model: The trained model.
         history: Metric name to one value per epoch.
+        budget: How the budget was kept, `None` without one.
     """
 
     config: TrainConfig
     model: keras.Model
     history: dict[str, list[float]]
+    budget: BudgetKept | None = None
+
+    def summary(self) -> dict[str, float]:
+        kept = {} if self.budget is None else self.budget.summary()
+        return {**super().summary(), **kept}
 
 
 def train(
@@ -95,7 +102,8 @@ def train(
         model = build(config, data)
     history = _fit(model, config, data, folder, verbose)
     found = evaluate(model, data, config.energy_model, verbose=verbose)
-    run = Run(config=config, model=model, history=history, **vars(found))
+    kept = budget_kept(model, data, config.budget_pj, config.energy_model)
+    run = Run(config=config, model=model, history=history, budget=kept, **vars(found))
     if folder is not None:
         _save(run, folder)
     return run
@@ -195,6 +203,7 @@ def _fit(
     if first < config.epochs:
         validation = data.inputs("validation")
         callbacks = [
+            *energy_budget(config, validation.x, folder),
             EnergyMonitor(
                 validation.x[:MONITORED],
                 energy_model=config.energy_model,

@@ -50,6 +50,14 @@ def test_train_then_report_in_every_format(tmp_path, capsys):
     assert run("report", folder, "--data", "digits", "--samples", 5) == 0
 
 
+def test_train_on_a_budget(tmp_path, capsys):
+    flags = [*FAST, "--epochs", "6", "--learning-rate", "1e-2", "--budget", "20 nJ"]
+    assert run("train", "--run-dir", tmp_path, *flags) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"budget +20 nJ, reached: .* nJ on the validation part", out)
+    assert json.loads((tmp_path / "summary.json").read_text())["budget_reached"]
+
+
 def test_flags_win_over_the_config_file(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text('weight = 0.5\nepochs = 7\nsurrogate = "arctan"\n')
@@ -66,6 +74,7 @@ def test_flags_win_over_the_config_file(tmp_path):
     [
         (TrainConfig(), "digits_small_cnn_none_s0"),
         (TrainConfig(weight=0.5, seed=2), "digits_small_cnn_synaptic_0.5_s2"),
+        (TrainConfig(budget="50 nJ"), "digits_small_cnn_synaptic_budget_50nJ_s0"),
         (
             TrainConfig(activation="relu", penalty="none"),
             "digits_small_cnn_relu_s0",

@@ -41,6 +41,13 @@ from keras_ssp.training.config import TrainConfig, read_config
         ({"target": 100.0}, "`target` must be given with.*only then"),
         ({"penalty": "none", "weight": 1.0}, "`weight` must be 0 with penalty='none'"),
         ({"activation": "relu"}, "`penalty` must be 'none' in a network without"),
+        ({"budget": "50 nm"}, "`budget` must be an energy above 0 with a unit"),
+        (
+            {"budget": "5 nJ", "penalty": "none"},
+            "`penalty` must not be 'none' with a budget",
+        ),
+        ({"budget": "5 nJ", "weight": 1.0}, "`weight` must be left out with a budget"),
+        ({"budget": "5 nJ", "ramp": 1.0}, "`ramp` must be left out with a budget"),
     ],
 )
 def test_every_rule(values, message):

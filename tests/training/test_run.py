@@ -202,6 +202,50 @@ def test_killed_run_goes_on_and_ends_like_the_unbroken_one(tmp_path, epoch):
     assert resumed.summary() == unbroken.summary()
 
 
+BUDGET = dataclasses.replace(FAST, weight=0.0, budget="10 nJ", epochs=6)
+
+
+def test_a_budget_is_kept_and_told(tmp_path):
+    run = train(BUDGET, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary == run.summary()
+    spent = energy_report(run.model, DATA.inputs("validation").x).synaptic_energy_pj
+    assert summary["budget_target_pj"] == 10e3
+    assert summary["budget_spent_pj"] == pytest.approx(spent)
+    assert summary["budget_ratio"] == pytest.approx(spent / 10e3)
+    assert summary["budget_reached"] and run.budget.reached
+    assert 0.97 <= run.budget.ratio <= 1.0
+    assert "10 nJ, reached: " in str(run.budget)
+    assert run.history["budget_target"] == [10e3] * BUDGET.epochs
+    # A finished run that is asked for again is the same.
+    assert train(BUDGET, tmp_path, resume=True).summary() == summary
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+def test_an_interrupted_budget_ends_like_the_unbroken_one(tmp_path, monkeypatch, epoch):
+    from keras_ssp.training import checkpoint
+
+    unbroken = train(BUDGET, tmp_path / "unbroken")
+    write = checkpoint.EpochCheckpoint.on_epoch_end
+
+    def dies(self, at, logs=None):
+        write(self, at, logs)
+        if at + 1 == epoch:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.EpochCheckpoint, "on_epoch_end", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(BUDGET, tmp_path / "broken")
+    resumed = train(BUDGET, tmp_path / "broken", resume=True)
+    for a, b in zip(
+        unbroken.model.get_weights(), resumed.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert resumed.history == unbroken.history
+    assert resumed.summary() == unbroken.summary()
+
+
 def test_rows_of_epochs_without_a_checkpoint_are_dropped(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("epoch,loss\n0,3.0\n1,2.0\n2,1")
