@@ -139,12 +139,27 @@ def fit(
     data: ImageData,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    folder: RunFolder | None = None,
     first_epoch: int = 0,
     verbose: int = 0,
 ) -> keras.callbacks.History:
-    """Trains the network of a config on data, as `train` does, and nothing else."""
+    """Trains the network of a config on data, as `train` does, and nothing else.
+
+    Args:
+        model: The network, as `build` makes it.
+        config: The config; what steers lambda (its budget, its ramp) is at work here.
+        data: The data.
+        callbacks: Further callbacks.
+        folder: Where a budget keeps its state. Defaults to nowhere.
+        first_epoch: Epochs that are done already. Defaults to 0.
+        verbose: As for `keras.Model.fit`. Defaults to 0.
+
+    Returns:
+        The `History`.
+    """
     batches = _batches(config, data, first_epoch)
     validation = data.inputs("validation")
+    steering = [*energy_budget(config, validation.x, folder), *_ramp(config)]
     found: keras.callbacks.History = model.fit(
         batches.stream(),
         steps_per_epoch=batches.steps_per_epoch,
@@ -153,7 +168,7 @@ def fit(
         validation_data=(validation.x, validation.one_hot),
         validation_batch_size=EVALUATION_BATCH,
         shuffle=False,  # the batches come shuffled
-        callbacks=list(callbacks),
+        callbacks=[*steering, *callbacks],
         verbose=verbose,
     )
     return found
@@ -203,36 +218,44 @@ def _fit(
     if first < config.epochs:
         validation = data.inputs("validation")
         callbacks = [
-            *energy_budget(config, validation.x, folder),
             EnergyMonitor(
                 validation.x[:MONITORED],
                 energy_model=config.energy_model,
                 batch_size=EVALUATION_BATCH,
             ),
-            *_callbacks(config, folder, first),
+            *_records(folder, first),
             history,
         ]
         fit(
-            model, config, data, callbacks=callbacks, first_epoch=first, verbose=verbose
+            model,
+            config,
+            data,
+            callbacks=callbacks,
+            folder=folder,
+            first_epoch=first,
+            verbose=verbose,
         )
     if folder is not None:
         return folder.history()
     return {k: [float(v) for v in values] for k, values in history.history.items()}
 
 
-def _callbacks(
-    config: TrainConfig, folder: RunFolder | None, first_epoch: int
-) -> list[keras.callbacks.Callback]:
-    """The ramp of lambda, and what writes into the run folder."""
-    found = []
+def _ramp(config: TrainConfig) -> list[keras.callbacks.Callback]:
     if config.ramp and config.penalty != "none":
-        found.append(PenaltySchedule(config.weight, epochs=config.ramp))
-    if folder is not None:  # history first: a checkpoint comes after its row
-        found += [
-            keras.callbacks.CSVLogger(str(folder.history_file), append=first_epoch > 0),
-            EpochCheckpoint(folder.path),
-        ]
-    return found
+        return [PenaltySchedule(config.weight, epochs=config.ramp)]
+    return []
+
+
+def _records(
+    folder: RunFolder | None, first_epoch: int
+) -> list[keras.callbacks.Callback]:
+    """What writes into the run folder."""
+    if folder is None:
+        return []
+    return [  # history first: a checkpoint comes after its row
+        keras.callbacks.CSVLogger(str(folder.history_file), append=first_epoch > 0),
+        EpochCheckpoint(folder.path),
+    ]
 
 
 @contextlib.contextmanager

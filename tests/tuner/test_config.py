@@ -35,6 +35,24 @@ def test_a_trial_is_the_training_of_its_config(tmp_path):
     assert written["samples"] == len(data.validation)
 
 
+def test_what_steers_lambda_is_at_work_in_a_trial(tmp_path):
+    for name, change, column in (
+        ("budget", {"budget": "2 nJ"}, "budget_target"),
+        ("ramp", {"ramp": 1.0}, "penalty_weight"),
+    ):
+        base = dataclasses.replace(BASE, weight=0.0, **change)
+        tuner = ParetoTuner(
+            ConfigHyperModel(base, {"threshold": [0.9, 1.1]}),
+            directory=tmp_path,
+            project_name=name,
+            max_trials=1,
+        )
+        tuner.search(verbose=0)
+        (trial,) = tuner.results().trials
+        header = (trial.folder / "history.csv").read_text().splitlines()[0]
+        assert column in header.split(",")
+
+
 def test_fields_become_hyperparameters_of_their_kind():
     hypermodel = ConfigHyperModel(
         BASE,
