@@ -37,7 +37,7 @@ def test_a_trial_is_the_training_of_its_config(tmp_path):
 
 def test_what_steers_lambda_is_at_work_in_a_trial(tmp_path):
     for name, change, column in (
-        ("budget", {"budget": "2 nJ"}, "budget_target"),
+        ("budget", {"budget": "1 mJ"}, "budget_target"),
         ("ramp", {"ramp": 1.0}, "penalty_weight"),
     ):
         base = dataclasses.replace(BASE, weight=0.0, **change)
