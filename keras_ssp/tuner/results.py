@@ -80,10 +80,9 @@ class SearchResults:
 
     @property
     def cost(self) -> Objective:
-        """The first objective that is to be minimised, else the last one."""
-        return next(
-            (o for o in self.objectives if o.direction == "min"), self.objectives[-1]
-        )
+        """Of the others the first that is to be minimised, else the last one."""
+        others = [o for o in self.objectives if o != self.quality]
+        return next((o for o in others if o.direction == "min"), others[-1])
 
     @property
     def _first(self) -> Objective:
@@ -150,8 +149,9 @@ class SearchResults:
 
     def _points(self, cost: str | None = None) -> list[pareto.Point]:
         name = cost or self.cost.name
+        sign = 1.0 if self.quality.direction == "max" else -1.0  # of a loss
         return [
-            (t.metrics.get(name, np.nan), t.metrics[self.quality.name])
+            (t.metrics.get(name, np.nan), sign * t.metrics[self.quality.name])
             for t in self.completed
         ]
 

@@ -98,6 +98,23 @@ def test_a_budget_is_one_of_energy_whatever_the_objectives():
         found.pick("budget=4 pJ")
 
 
+def test_a_loss_may_stand_for_the_accuracy():
+    """Both are to be minimised then: the first is the quality, the other the cost."""
+    found = results(
+        [
+            trial(int(t.trial), 0, 0, metrics={**t.metrics, "val_loss": 1 - accuracy})
+            for t in FOUND.completed
+            for accuracy in [t.metrics["val_accuracy"]]
+        ],
+        objectives=(Objective("val_loss", reference=0.5), OBJECTIVES[1]),
+    )
+    assert found.quality.name == "val_loss"
+    assert found.cost.name == "val_synaptic_energy_pj"
+    assert [t.trial for t in found.front] == [t.trial for t in FOUND.front]
+    for which in ("knee", "best", "within=1.0", "within=10", "budget=50nJ"):
+        assert found.pick(which).trial == FOUND.pick(which).trial
+
+
 def test_nothing_can_be_picked_from_nothing():
     with pytest.raises(ValueError, match="none of 1 is completed"):
         results([trial(0, 0, 0, status="running")]).pick("knee")
