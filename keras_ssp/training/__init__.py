@@ -2,7 +2,7 @@
 
 from keras_ssp._public import public_names as _public_names
 from keras_ssp.training.config import TrainConfig as TrainConfig
-from keras_ssp.training.config import read_config as read_config
+from keras_ssp.training.config_file import read_config as read_config
 from keras_ssp.training.evaluation import EVALUATION_BATCH as EVALUATION_BATCH
 from keras_ssp.training.evaluation import Evaluation as Evaluation
 from keras_ssp.training.evaluation import evaluate as evaluate

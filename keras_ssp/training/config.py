@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
-import pathlib
-import tomllib
-from collections.abc import Callable
 from typing import Any
 
 from keras_ssp import datasets, models, penalties, surrogates
 from keras_ssp._checks import did_you_mean, one_of, positive_int, real
-from keras_ssp._extras import require
 from keras_ssp._units import picojoules
 from keras_ssp.datasets.augmentation import AUGMENTATIONS
 from keras_ssp.energy import hardware
@@ -21,7 +16,7 @@ from keras_ssp.layers.lif import RESETS
 from keras_ssp.models.builder import POOLINGS
 from keras_ssp.training._arguments import Argument, select, takes
 from keras_ssp.training.optimizers import optimizer_arguments, optimizer_names
-from keras_ssp.types import Config, StrPath, Table
+from keras_ssp.types import Config, Table
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 # Fields that are arguments of the neurons, where these take them.
@@ -311,43 +306,3 @@ def _check_choice(
             f"{error} One of your own is known once it is registered: import the "
             "module that does it (on the command line: --import)."
         ) from None
-
-
-def read_config(path: StrPath) -> Config:
-    """Reads the values of a config file: `.toml`, `.json`, `.yaml` or `.yml`.
-
-    Raises:
-        ValueError: If the ending is another one, or the file does not parse to a
-            table of names and values.
-        ImportError: If a YAML file is read without PyYAML.
-        OSError: If the file cannot be read.
-    """
-    path = pathlib.Path(path)
-    readers: dict[str, Callable[[str], Any]] = {
-        ".toml": tomllib.loads,
-        ".json": json.loads,
-        ".yaml": _yaml,
-        ".yml": _yaml,
-    }
-    if path.suffix not in readers:
-        raise ValueError(
-            f"`config` must be a file that ends in {', '.join(readers)}. "
-            f"Received: config={str(path)!r}."
-        )
-    text = path.read_text(encoding="utf-8")
-    try:
-        values = readers[path.suffix](text)
-    except ImportError:
-        raise
-    except Exception as error:  # each format has errors of its own
-        raise ValueError(f"`config` does not parse: {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(
-            "`config` must be a table of names and values. "
-            f"Received: {type(values).__name__} in {path}."
-        )
-    return values
-
-
-def _yaml(text: str) -> Any:
-    return require("yaml", extra="yaml").safe_load(text)
