@@ -59,16 +59,17 @@ class Space:
     def _read(self, point: Any) -> tuple[dict[str, Value], list[bool]]:
         """The values of a point, and which coordinates they depend on."""
         coordinates = dict(zip(map(id, self.parameters), point, strict=True))
-        found, active = keras_tuner.HyperParameters(), set()
+        values: dict[str, Value] = {}
+        active = set()
         for hp in self._all:
-            found.merge([hp])
-            if found.is_active(hp):
+            # As `HyperParameters.is_active` has it, without its copies: samplers ask
+            # for thousands of points.
+            if all(condition.is_active(values) for condition in hp.conditions):
                 active.add(id(hp))
                 value = hp.default
                 if id(hp) in coordinates:
                     value = hp.prob_to_value(_open(coordinates[id(hp)]))
-                found.values[hp.name] = _plain(value)
-        values = {str(name): value for name, value in found.values.items()}
+                values[str(hp.name)] = _plain(value)
         return values, [id(hp) in active for hp in self.parameters]
 
     def encode(self, values: Mapping[str, Value]) -> Array:
