@@ -59,7 +59,7 @@ class Surrogate:
     seeds of one setting around their mean, pooled over all settings of all penalties.
     """
 
-    name = "surrogate"
+    name, noisy = "surrogate", True
     reference = (0.80, 800e3)  # accuracy, pJ
 
     def __init__(self):
@@ -119,7 +119,7 @@ class Digits:
     and threshold are variables. Accuracy and energy are those of `train`, to the bit.
     """
 
-    name = "digits"
+    name, noisy = "digits", False
     reference = (0.80, 300e3)
 
     def __init__(self, cache):
@@ -458,17 +458,44 @@ def main():
         if method not in UNITS or seed < SLOW_SEEDS
     ]
     rows = compare(made, jobs, a.processes, a.out / "searches")
-    path = a.out / f"samplers_{a.problem}.csv"
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(rows, problem, a.out / f"samplers_{a.problem}.csv")
     report(rows, problem)
+
+
+def cheapest(rows, levels=(0.95, 0.98)):
+    """The cheapest network of at least an accuracy: median of seeds that found one."""
+    lines = []
+    for method in dict.fromkeys(r["method"] for r in rows):
+        cells = []
+        for level in levels:
+            found = {}
+            for r in rows:
+                if r["method"] == method:
+                    good = r["accuracy"] >= level
+                    energy = r["energy"] if good else math.inf
+                    found[r["seed"]] = min(found.get(r["seed"], math.inf), energy)
+            known = [energy for energy in found.values() if energy < math.inf]
+            median = f"{np.median(known) / 1e3:.1f} nJ" if known else "none"
+            cells.append(f"{median} ({len(known)} of {len(found)} seeds)")
+        lines.append((method, *cells))
+    return Table(["method", *(f"{100 * level:g} %" for level in levels)], lines)
+
+
+def write(rows, problem, path):
+    names = [name for name in rows[0] if problem.noisy or not name.startswith("true_")]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            cells = {name: row[name] for name in names}
+            writer.writerow(
+                {k: f"{v:.7g}" if isinstance(v, float) else v for k, v in cells.items()}
+            )
 
 
 def report(rows, problem):
     """Prints the tables of the page."""
-    if problem.name == "surrogate":
+    if problem.noisy:
         best = problem.best()
         print(f"Noise: {problem.noise}. Best hypervolume: {best:.4f}.\n")
         print(table(shares(rows, problem, best, "true_")).markdown(), "\n")
@@ -476,6 +503,7 @@ def report(rows, problem):
         points = [(r["accuracy"], r["energy"]) for r in rows]
         best = hypervolume(points, problem.reference)
         print(f"Best known hypervolume: {best:.4f}.\n")
+        print(cheapest(rows).markdown(), "\n")
     print(table(shares(rows, problem, best, "")).markdown())
 
 
