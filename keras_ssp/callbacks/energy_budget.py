@@ -117,7 +117,7 @@ class EnergyBudget(Watcher):
         #: Whether it did within `tolerance`, or needed no penalty to stay below.
         self.reached = False
         self._fixed = 0.0
-        self._lambda = 0.0
+        self._lambda = self._largest = self._last = 0.0  # now, ever, last above 0
         self._unit = 0.0  # task loss over Omega when training began
         self._first = 0.0  # log(spent / target) then
         self._scale = 0.0  # the first lambda
@@ -216,6 +216,8 @@ class EnergyBudget(Watcher):
 
     def _set(self, weight: float) -> None:
         self._lambda = weight
+        self._largest = max(self._largest, weight)
+        self._last = weight or self._last
         set_penalty_weight(self.model, weight)
 
     def _inspect(self, report: EnergyReport) -> None:
@@ -254,14 +256,14 @@ class EnergyBudget(Watcher):
         side = self._snapshots.side(self.spent)
         finite = all(np.all(np.isfinite(w)) for w in self.model.get_weights())
         free = 0.0 < self.spent <= self._snapshots.low and (
-            self._lambda <= NEGLIGIBLE * self._unit
+            self._largest <= NEGLIGIBLE * self._unit
         )
-        if free:
-            self._set(0.0)
-        elif side != "within":
+        if not free and side != "within":
             found = self._snapshots.settle(self.model, self._measured)
             self.spent = self.spent if found is None else found
             finite = finite or found is not None
+        # lambda 0 at the end tells a network that never needed any.
+        self._set(0.0 if free else self._last)
         self.within = finite and 0.0 < self.spent <= self.target.value
         low = self._snapshots.low
         self.reached = self.within and (free or self.spent >= low)
@@ -299,7 +301,7 @@ class EnergyBudget(Watcher):
         kept, arrays = self._snapshots.get_state()
         controller = self._controller
         return {
-            "lambda": self._lambda,
+            "lambda": [self._lambda, self._largest, self._last],
             "unit": self._unit,
             "first": self._first,
             "scale": self._scale,
@@ -319,7 +321,8 @@ class EnergyBudget(Watcher):
         controller = state["controller"]
         self._controller = None if controller is None else Controller(**controller)
         self._snapshots.set_state(state["kept"], arrays)
-        self._set(state["lambda"])
+        weight, self._largest, self._last = state["lambda"]
+        self._set(weight)
         if self.guard is not None and state["guard"] is not None:
             self.guard.set_state(state["guard"])
             self.guard.apply()

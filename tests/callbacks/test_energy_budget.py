@@ -28,7 +28,7 @@ from tests.callbacks.networks import (
     network,
 )
 
-EPOCHS = 12
+EPOCHS = 20
 
 
 def trained(budget, penalty=None, epochs=EPOCHS, **compile):
