@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import uuid
 
 from keras_ssp.datasets import ImageData
 from keras_ssp.training.checkpoint import checkpoints
@@ -159,6 +160,10 @@ def _read_json(path: pathlib.Path) -> Config | None:
 
 
 def _replace(path: pathlib.Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    # Two processes, on two machines, may write the same file at the same time.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

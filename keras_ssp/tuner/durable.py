@@ -1,6 +1,6 @@
 """An oracle that survives: killed workers, a killed chief, results that come twice.
 
-All that this package touches of Keras Tuner's private names is in this module;
+All that this package touches of Keras Tuner's private names is here and in `locking`;
 `tests/tuner/test_durable.py` holds them to what is assumed of them here.
 """
 
@@ -10,6 +10,7 @@ import pathlib
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,15 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from keras_ssp._checks import real
 from keras_ssp.training.folder import write_json
+from keras_ssp.tuner.locking import synchronized
 from keras_ssp.tuner.space import Value
 from keras_ssp.types import Config
 
 _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+# Seconds between two looks of a chief that are no longer its usual half a second.
+_MISSED = 2.0
+# Times that a chief lends one trial: one that kills its worker each time is a failure.
+_LENT = 5
 
 
 class DurableOracle(keras_tuner.Oracle):
@@ -56,9 +62,13 @@ class DurableOracle(keras_tuner.Oracle):
         self.failure: str | None = None  # traceback of what broke in here
         self._heard: dict[str, float] = {}  # trial id to time
         self._asked: dict[str, float] = {}  # worker to time
+        self._looked: float | None = (
+            None  # when a chief looked last whether all is over
+        )
         self._spent = 0.0  # seconds, by earlier processes
         self._started = time.monotonic()
         self._lent: dict[str, str] = {}  # worker to trial id, as the file has them
+        self._times: Counter[str] = Counter()  # that a trial was lent
         self._display.verbose = 0
 
     # What subclasses say.
@@ -78,11 +88,28 @@ class DurableOracle(keras_tuner.Oracle):
 
     # Trials are lent and come back.
 
-    @keras_tuner.synchronized
+    @synchronized
     def create_trial(self, tuner_id: str) -> Trial:
         """As Keras Tuner's; takes back what dead workers held."""
+        trial = self._lend(tuner_id)
+        while self._looked is not None and self._times[trial.trial_id] >= _LENT:
+            self._give_up(trial)
+            trial = self._lend(tuner_id)
+        if trial.status == TrialStatus.RUNNING:
+            self._times[trial.trial_id] += 1
+        return trial
+
+    def _give_up(self, trial: Trial) -> None:
+        trial.status = TrialStatus.FAILED
+        trial.message = f"begun {_LENT} times, and each time its worker died"
+        folder = pathlib.Path(self._get_trial_dir(trial.trial_id))
+        (folder / "error.txt").write_text(f"{trial.message}\n", encoding="utf-8")
+        self.end_trial(trial)
+
+    def _lend(self, tuner_id: str) -> Trial:
         self._asked[tuner_id] = time.monotonic()
-        self.reap()
+        if self._looked is None:  # a chief does it all the time
+            self.reap()
         held = self.ongoing_trials.get(tuner_id)
         if held is not None:  # it was restarted, or the answer was lost on the way
             held.metrics = type(held.metrics)()
@@ -127,7 +154,7 @@ class DurableOracle(keras_tuner.Oracle):
         self._heard[trial_id] = time.monotonic()
         return super().get_trial(trial_id)
 
-    @keras_tuner.synchronized
+    @synchronized
     def update_trial(
         self, trial_id: str, metrics: Mapping[str, float], step: int = 0
     ) -> Trial:
@@ -145,10 +172,12 @@ class DurableOracle(keras_tuner.Oracle):
         found = getattr(self.objective, "objectives", [self.objective])
         return {objective.name: objective.direction for objective in found}
 
-    @keras_tuner.synchronized
+    @synchronized
     def end_trial(self, trial: Trial) -> None:
         """As Keras Tuner's; of two workers that ran one trial, the first one counts."""
         trial_id = trial.trial_id
+        if self._metrics_are_gone(trial):
+            return
         if trial_id not in self.end_order:
             # Taken from its worker, who was only slow.
             self._retry_queue = [k for k in self._retry_queue if k != trial_id]
@@ -156,6 +185,13 @@ class DurableOracle(keras_tuner.Oracle):
         for tuner_id in self._workers_of(trial_id):
             self.ongoing_trials.pop(tuner_id)
         self.save()
+
+    def _metrics_are_gone(self, trial: Trial) -> bool:
+        # A worker went silent between its metrics and this; another one has the trial.
+        known = self.trials[trial.trial_id].metrics
+        return trial.status == TrialStatus.COMPLETED and not all(
+            known.exists(name) for name in self._directions()
+        )
 
     def _workers_of(self, trial_id: str) -> list[str]:
         ongoing = self.ongoing_trials.items()
@@ -187,9 +223,19 @@ class DurableOracle(keras_tuner.Oracle):
         if trial.trial_id not in self._retry_queue:
             self._retry_queue.append(trial.trial_id)
 
-    @keras_tuner.synchronized
+    @synchronized
     def finished(self) -> bool:
-        """Whether there is nothing left to run, and nothing is under way."""
+        """Whether there is nothing left to run, and nothing is under way.
+
+        A chief asks twice a second. What it missed while it stood still itself, or was
+        busy with a sampler, is no fault of its workers.
+        """
+        now = time.monotonic()
+        missed = 0.0 if self._looked is None else now - self._looked
+        self._looked = now
+        if missed > _MISSED:
+            self._heard = {k: heard + missed for k, heard in self._heard.items()}
+            self._asked = {k: asked + missed for k, asked in self._asked.items()}
         self.reap()
         if self.ongoing_trials or self._retry_queue:
             return False
@@ -215,6 +261,7 @@ class DurableOracle(keras_tuner.Oracle):
             **super().get_state(),
             "elapsed": self.elapsed,
             "failure": self.failure,
+            "times": dict(self._times),
         }
 
     def set_state(self, state: Config) -> None:
@@ -222,6 +269,7 @@ class DurableOracle(keras_tuner.Oracle):
         self._spent = state.get("elapsed", 0.0)
         self._started = time.monotonic()
         self._lent = dict(state["ongoing_trials"])
+        self._times = Counter(state.get("times", {}))
 
     def reload(self) -> None:
         """Reads the state and the trials, and makes the two agree.

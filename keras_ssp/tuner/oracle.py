@@ -210,13 +210,15 @@ class ParetoOracle(DurableOracle):
             self._take_reference([*self.completed(), trial])
 
     def _take_reference(self, done: Sequence[Trial], *, at_once: bool = False) -> None:
-        needed = self.start or max(6, 2 * Space(self.hyperparameters).size + 2)
         unique = list({trial.trial_id: trial for trial in done}.values())
-        if len(unique) >= needed or (at_once and unique):
+        if len(unique) >= self._needed() or (at_once and unique):
             self.reference = tuple(
                 o.start_reference([_metrics(trial)[o.name] for trial in unique])
                 for o in self.objectives
             )
+
+    def _needed(self) -> int:
+        return self.start or max(6, 2 * Space(self.hyperparameters).size + 2)
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """The trials on the frontier, the most accurate one first."""
@@ -248,7 +250,8 @@ class ParetoOracle(DurableOracle):
             },
             "elapsed": self.elapsed,
             "saved": time.time(),
-            "stopped": self.stopped,
+            # Not while trials are under way: their workers would take it for the end.
+            "stopped": None if self.pending() else self.stopped,
         }
 
     def reload(self) -> None:
@@ -267,6 +270,11 @@ class ParetoOracle(DurableOracle):
         super().reload()
         reference = found.get("reference")
         self.reference = self.reference or (reference and tuple(reference))
+        if self.reference is None:
+            # A kill came after the trial that completed the start, before `save`.
+            ended = [self.trials[k] for k in self.end_order]
+            done = [t for t in ended if t.status == TrialStatus.COMPLETED]
+            self._take_reference(done[: self._needed()])
         self.stopped = None  # the budget may have been raised
 
 

@@ -115,5 +115,6 @@ def _read_trial(file: pathlib.Path) -> TrialRecord:
             name: float(np.mean(metric["observations"][-1]["value"]))
             for name, metric in found.items()
         },
+        error=state["message"],
         folder=file.parent,
     )

@@ -64,6 +64,9 @@ class ParetoTuner(keras_tuner.Tuner):
         directory: Folder for the searches. Defaults to `"runs"`.
         project_name: Folder of this search within it. Defaults to `"pareto"`.
         overwrite: Whether to throw away what is there, instead of going on with it.
+        recycle: Trials after which `search` of a worker returns, with `recycled` set,
+            for its process to be started again: the memory of a process grows from
+            trial to trial. Defaults to `None`: it stays to the end.
         oracle: A `ParetoOracle`, in place of the arguments that make one.
         **kwargs: As for `ParetoOracle`: `sampler`, `max_trials`, `max_hours`,
             `patience`, `seeds`, `repeat`, `seed`, `lease`, ...
@@ -103,12 +106,16 @@ class ParetoTuner(keras_tuner.Tuner):
         directory: StrPath = "runs",
         project_name: str = "pareto",
         overwrite: bool = False,
+        recycle: int | None = None,
         oracle: ParetoOracle | None = None,
         **kwargs: Any,
     ) -> None:
         self.energy_model = hardware.get(energy_model)
         self.batch_size = positive_int("batch_size", batch_size)
         self.warm_start = warm_start
+        self.recycle = positive_int("recycle", recycle, optional=True)
+        self.recycled = False
+        self._run_here = 0  # trials
         self.verbose = 1
         if oracle is None:
             oracle = ParetoOracle(objectives, sampler=sampler, **kwargs)
@@ -156,12 +163,14 @@ class ParetoTuner(keras_tuner.Tuner):
             )
         if remote.is_chief():
             self.save()
-            remote.serve(self.oracle)
+            remote.serve(self.oracle, pathlib.Path(self.project_dir))
         else:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except remote.SearchIsOver:
                 pass  # the chief ended while this worker was away
+            except _Recycled:
+                self.recycled = True
         if not remote.is_worker():
             self._judge()
 
@@ -187,12 +196,23 @@ class ParetoTuner(keras_tuner.Tuner):
 
     def save(self) -> None:
         """Writes the state; a kill leaves the old one or the new one."""
-        if not remote.is_worker():
+        if not remote.is_worker():  # which has none of its own
             self.oracle.save()
-        write_json(pathlib.Path(self._get_tuner_fname()), self.get_state())
+            write_json(pathlib.Path(self._get_tuner_fname()), self.get_state())
+
+    def _get_tuner_fname(self) -> str:
+        # A search that one process began, a chief may go on with, and the reverse.
+        name = self.tuner_id if remote.is_worker() else "tuner0"
+        return os.path.join(self.project_dir, f"{name}.json")
+
+    def pre_create_trial(self) -> None:
+        """As Keras Tuner's; the process of a worker ends after some trials."""
+        if remote.is_worker() and self._run_here == self.recycle:
+            raise _Recycled
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Trains and measures the networks of one trial; returns their mean metrics."""
+        self._run_here += 1
         folder = pathlib.Path(self.get_trial_dir(trial.trial_id))
         seeds = self._seeds(trial)
         started = time.perf_counter()
@@ -214,15 +234,20 @@ class ParetoTuner(keras_tuner.Tuner):
             metrics, spread = mean_and_spread([run.metrics for run in runs])
             notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
             found: dict[str, Any] = {"metrics": metrics, "spread": spread}
+        except (remote.SearchIsOver, remote.ChiefIsGone):
+            raise  # not the trial's fault
         except Exception as error:
             text = traceback.format_exc()
-            (folder / "error.txt").write_text(text, encoding="utf-8")
             last = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            self._record(record, folder, started, status=FAILED, error=last)
+            if not remote.ended(self.oracle, trial.trial_id):
+                (folder / "error.txt").write_text(text, encoding="utf-8")
+                self._record(record, folder, started, status=FAILED, error=last)
             raise keras_tuner.errors.FailedTrialError(text) from error
         # Building it may have asked for hyperparameters that were not known before.
         found["values"] = _values(trial)
-        self._record(record, folder, started, status=COMPLETED, notes=notes, **found)
+        if not remote.ended(self.oracle, trial.trial_id):
+            found |= {"status": COMPLETED, "notes": notes}
+            self._record(record, folder, started, **found)
         # Keras Tuner asks for its own sum of the objectives too.
         return {**metrics, self.oracle.objective.name: 0.0}
 
@@ -259,7 +284,8 @@ class ParetoTuner(keras_tuner.Tuner):
                 energy_model=self.energy_model,
                 batch_size=self.batch_size,
             )
-            save_run(folder, model, found)
+            if not remote.ended(self.oracle, trial.trial_id):
+                save_run(folder, model, found)
         finally:
             if self._searching.each_seed == 1:
                 del hp.values[SEED]
@@ -286,6 +312,10 @@ class ParetoTuner(keras_tuner.Tuner):
         """The trained model of a trial; of several seeds, the most accurate one."""
         trial_id = trial.trial if isinstance(trial, TrialRecord) else trial.trial_id
         return load_trial(pathlib.Path(self.get_trial_dir(trial_id)))
+
+
+class _Recycled(Exception):
+    """The process of a worker has run its trials."""
 
 
 def _values(trial: Trial) -> dict[str, Value]:
