@@ -1,4 +1,4 @@
-"""`python -m tuning search | status | report | export`, a file each."""
+"""`python -m tuning search | status | report | export | chief | ...`, a file each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from keras_ssp._imports import import_modules
 from keras_ssp.cli.flags import imported_modules
-from tuning.commands import export, report, search, status
+from tuning.commands import chief, export, local, report, search, status, worker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="`python -m tuning COMMAND --help` tells more about a command.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (search, status, report, export):
+    for command in (search, status, report, export, local, chief, worker):
         command.add(commands)
     return top
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from tuning.commands.flags import plan_from, search_flags
 from tuning.commands.report import show
 from tuning.live import watching
 from tuning.plan import Plan
+from tuning.processes import run_local
 
 
 def add(commands: Any) -> None:
@@ -39,6 +40,25 @@ def add(commands: Any) -> None:
 
 def _search(arguments: Any) -> None:
     workers = positive_int("workers", arguments.workers)
+
+    def run(plan: Plan, say: Callable[[str], object]) -> None:
+        if workers > 1:
+            run_local(plan, workers, say=say)
+        else:
+            plan.tuner().search(verbose=0)
+
+    conduct(arguments, run)
+
+
+def conduct(
+    arguments: Any, run: Callable[[Plan, Callable[[str], object]], None]
+) -> None:
+    """Has a search run, shows how far it is, and what it found.
+
+    Args:
+        arguments: What `search_flags` found.
+        run: Called with the plan, and with what prints a line.
+    """
     plan = plan_from(arguments)
     if arguments.overwrite and plan.folder.exists():
         _throw_away(plan)
@@ -51,12 +71,7 @@ def _search(arguments: Any) -> None:
         soft_wrap=True,
     )
     with watching(plan.folder, console):
-        if workers > 1:
-            # A chief and its workers, all on this machine.
-            processes = importlib.import_module("tuning.processes")
-            processes.run_local(plan, workers)
-        else:
-            plan.tuner().search(verbose=0)
+        run(plan, lambda line: console.print(line, markup=False, highlight=False))
     show(read_search(plan.folder), plan.folder, console)
 
 
