@@ -36,8 +36,9 @@ test: .venv/.dev  ## the whole test suite, on all three backends
 	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend tests
 	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
 
-test-slow: .venv/.dev  ## exhaustive runs: 200 rounds of eight threads
+test-slow: .venv/.dev  ## exhaustive runs: threads, and processes that are killed
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
+	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning/test_clusters.py
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .
