@@ -19,6 +19,7 @@ from keras_ssp.energy import hardware
 from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.training.folder import write_json
 from keras_ssp.tuner import remote
+from keras_ssp.tuner.hparams import write_hparams
 from keras_ssp.tuner.objectives import DEFAULT, Objective
 from keras_ssp.tuner.oracle import SEED, ParetoOracle
 from keras_ssp.tuner.records import COMPLETED, FAILED, TrialRecord, mean_and_spread
@@ -302,11 +303,11 @@ class ParetoTuner(keras_tuner.Tuner):
         values = {**record.to_dict(), **found}
         values["seconds"] = round(time.perf_counter() - started, 2)
         write_json(folder / "metrics.json", values)
+        ended = TrialRecord.from_dict(values, folder)
+        write_hparams(ended, folder / "tensorboard")
         if self.verbose:
-            line = TrialRecord.from_dict(values, folder).line(
-                [o.name for o in self._searching.objectives]
-            )
-            print(line, flush=True)
+            names = [objective.name for objective in self._searching.objectives]
+            print(ended.line(names), flush=True)
 
     def load_model(self, trial: Trial | TrialRecord) -> keras.Model:
         """The trained model of a trial; of several seeds, the most accurate one."""

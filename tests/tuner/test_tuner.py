@@ -85,6 +85,7 @@ def test_what_is_measured_is_what_the_model_does(tmp_path):
         )
         written = json.loads((trial.folder / "energy.json").read_text())
         assert written["totals"]["synops"] == pytest.approx(report.synops)
+        assert list((trial.folder / "tensorboard").glob("events.out.tfevents.*"))
         rows = (trial.folder / "history.csv").read_text().splitlines()
         assert rows[0].startswith("epoch,") and len(rows) == 2
 
