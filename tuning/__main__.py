@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
-from keras_ssp._imports import import_modules
-from keras_ssp.cli.flags import imported_modules
+from keras_ssp.cli.program import run
 from tuning.commands import chief, export, local, report, search, status, worker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
-    # A search builds many models; TensorFlow takes each one's trace for a retracing.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    argv = sys.argv[1:] if argv is None else list(argv)
-    command = "python -m tuning"
-    try:
-        # What these register decides what the flags may be, so they come first.
-        import_modules(imported_modules(argv))
-        arguments = parser().parse_args(argv)
-        command = f"python -m tuning {arguments.command}"
-        import_modules(getattr(arguments, "imports", ()))
-        arguments.run(arguments)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"{command}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{command}: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return run("python -m tuning", parser, argv)
 
 
 def parser() -> argparse.ArgumentParser:

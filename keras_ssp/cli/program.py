@@ -1,0 +1,45 @@
+"""What every program of commands does: reads them, runs one, says what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from keras_ssp._imports import import_modules
+from keras_ssp.cli.flags import imported_modules
+
+
+def run(
+    name: str,
+    parser: Callable[[], argparse.ArgumentParser],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Runs one command; returns the exit status.
+
+    Args:
+        name: What the program is called, for error messages.
+        parser: Makes the parser of all commands; called when the modules of `--import`
+            have been imported.
+        argv: The arguments. Defaults to those of the process.
+    """
+    # A command builds many models; TensorFlow takes each one's trace for a retracing.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    command = name
+    try:
+        # What these register decides what the flags may be, so they come first.
+        import_modules(imported_modules(argv))
+        arguments = parser().parse_args(argv)
+        command = f"{name} {arguments.command}"
+        # With an abbreviated flag, the parser alone has seen them.
+        import_modules(getattr(arguments, "imports", ()))
+        arguments.run(arguments)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        print(f"{command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
