@@ -36,8 +36,9 @@ def cut(monkeypatch, number):
     monkeypatch.setattr(os, "replace", replace)
 
 
-def new(folder, reload):
-    found = oracle(folder, "wp", OBJECTIVES, reload=reload, **OPTIONS)
+def new(folder, reload, **options):
+    options = {**OPTIONS, **options}
+    found = oracle(folder, "wp", OBJECTIVES, reload=reload, **options)
     if not reload:
         found.save()
     return found
@@ -85,7 +86,7 @@ class Chief:
 
     def __init__(self, folder):
         self.folder = folder
-        self.oracle = new(folder, reload=False)
+        self.oracle = new(folder, reload=False, sampler="halton")
         self.restarts = 0
 
     def __getattr__(self, name):
@@ -94,7 +95,7 @@ class Chief:
                 return getattr(self.oracle, name)(*args, **kwargs)
             except PowerCut:
                 self.restarts += 1
-                self.oracle = new(self.folder, reload=True)
+                self.oracle = new(self.folder, reload=True, sampler="halton")
                 return getattr(self.oracle, name)(*args, **kwargs)
 
         return ask
