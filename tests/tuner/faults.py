@@ -214,9 +214,10 @@ SCENARIOS = {
 }
 
 
-def run(name, seed, folder, trials=TRIALS, kills=KILLS):
+def run(name, seed, folder, trials=TRIALS, kills=KILLS, lease=4):
     """Runs one; returns a row of the table."""
     options = {"recycle": 2} if name == "recycled_workers" else {}
+    options["lease"] = lease
     search = Processes(folder, trials, **options)
     search.kills = kills
     began = time.monotonic()

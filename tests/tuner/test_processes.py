@@ -12,7 +12,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix
 
 @pytest.mark.parametrize("name", ["kill_workers", "kill_chief"])
 def test_one_kill(tmp_path, name):
-    print(faults.run(name, 0, tmp_path / "search", trials=6, kills=1))
+    # On a machine with other work, a worker may well be silent for some seconds.
+    print(faults.run(name, 0, tmp_path / "search", trials=6, kills=1, lease=20))
 
 
 @pytest.mark.skipif("KERAS_SSP_SLOW" not in os.environ, reason="make test-slow runs it")
