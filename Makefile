@@ -38,7 +38,7 @@ test: .venv/.dev  ## the whole test suite, on all three backends
 
 test-slow: .venv/.dev  ## exhaustive runs: threads, and processes that are killed
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
-	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning/test_clusters.py
+	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .
