@@ -202,7 +202,7 @@ def test_killed_run_goes_on_and_ends_like_the_unbroken_one(tmp_path, epoch):
     assert resumed.summary() == unbroken.summary()
 
 
-BUDGET = dataclasses.replace(FAST, weight=0.0, budget="3 nJ", epochs=8)
+BUDGET = dataclasses.replace(FAST, weight=0.0, budget="4 nJ", epochs=12)
 
 
 def test_a_budget_is_kept_and_told(tmp_path):
@@ -210,13 +210,13 @@ def test_a_budget_is_kept_and_told(tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary == run.summary()
     spent = energy_report(run.model, DATA.inputs("validation").x).synaptic_energy_pj
-    assert summary["budget_target_pj"] == 3e3
+    assert summary["budget_target_pj"] == 4e3
     assert summary["budget_spent_pj"] == pytest.approx(spent)
-    assert summary["budget_ratio"] == pytest.approx(spent / 3e3)
+    assert summary["budget_ratio"] == pytest.approx(spent / 4e3)
     assert summary["budget_reached"] and run.budget.reached
     assert 0.97 <= run.budget.ratio <= 1.0
-    assert "3 nJ, reached: " in str(run.budget)
-    assert run.history["budget_target"] == [3e3] * BUDGET.epochs
+    assert "4 nJ, reached: " in str(run.budget)
+    assert run.history["budget_target"] == [4e3] * BUDGET.epochs
     # A finished run that is asked for again is the same.
     assert train(BUDGET, tmp_path, resume=True).summary() == summary
 
