@@ -9,6 +9,7 @@ _PURPOSE = {
     "demo": "the demo",
     "yaml": "YAML files",
     "pages": "pages of searches",
+    "optuna": "Optuna's samplers",
 }
 
 
