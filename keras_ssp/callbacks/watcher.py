@@ -92,8 +92,9 @@ class Watcher(keras.callbacks.Callback):
 
     def measure(self) -> EnergyReport:
         """Measures the network as it is."""
+        model = self.model  # asking for it gives it its weights back, on JAX
         if self.meter is None:
-            self.meter = EnergyMeter(self.model)  # one trace for all measurements
+            self.meter = EnergyMeter(model)  # one trace for all measurements
         return self.meter.report(
             self.data, energy_model=self.energy_model, batch_size=self.batch_size
         )
