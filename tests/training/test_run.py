@@ -221,6 +221,9 @@ def test_a_budget_is_kept_and_told(tmp_path):
     assert train(BUDGET, tmp_path, resume=True).summary() == summary
 
 
+# Who is interrupted closes no file; the test's process lives on and hears of it.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("epoch", [2, 5])
 def test_an_interrupted_budget_ends_like_the_unbroken_one(tmp_path, monkeypatch, epoch):
     from keras_ssp.training import checkpoint

@@ -155,9 +155,11 @@ def alive(pid):
 
 
 PARENT = """
-    import pathlib, sys
+    import pathlib, signal, sys
     from tests.tuning.test_supervisor import program
     from tuning.supervisor import supervise
+    # A shell that runs tests in the background lets them ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = pathlib.Path(sys.argv[1])
     sleep = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1000)"
     workers = [program(folder, f"worker-{k}", sleep) for k in range(2)]
