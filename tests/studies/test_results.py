@@ -20,7 +20,11 @@ HEADER = (
 )
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.csv")), ids=lambda p: p.stem)
+# Those of studies; other results have columns of their own.
+STUDIES = sorted(f for f in DOCS.glob("*.csv") if f.read_text().startswith("key,"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
 def test_committed_files_are_read_and_written_the_same(path, tmp_path):
     text = path.read_text()
     assert text.splitlines()[0] == HEADER == ",".join(COLUMNS)
