@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from keras_ssp._checks import positive_int
+from keras_ssp._environment import THREADS
 from keras_ssp._imports import import_modules
 from keras_ssp.tuner.remote import AUTO
 from tuning.plan import PLAN, Plan, read_plan
 from tuning.supervisor import Program, supervise
-
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
 def run_local(
@@ -76,7 +74,7 @@ def local_programs(
         ValueError: If `workers` is neither `"auto"` nor a positive integer.
     """
     count, gpus = worker_count(workers), visible_gpus()
-    threads = dict.fromkeys(_THREADS, str(max(1, _cores() // count)))
+    threads = dict.fromkeys(THREADS, str(max(1, _cores() // count)))
     threads = {k: v for k, v in threads.items() if k not in os.environ}
     found = []
     for k in range(count):
@@ -145,21 +143,6 @@ def plan_in(folder: pathlib.Path) -> Plan:
     values = json.loads((folder / PLAN).read_text(encoding="utf-8"))
     import_modules(values.get("imports", ()))
     return read_plan(folder)
-
-
-@contextlib.contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for as long as it lasts."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def chief_environment(address: str = "127.0.0.1", port: int = 0) -> dict[str, str]:

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from keras_ssp._checks import positive_int
+from keras_ssp._environment import THREADS, environment
 from keras_ssp._imports import import_modules
 from keras_ssp.conversion import convert
 from keras_ssp.datasets import ImageData, load
@@ -154,24 +155,17 @@ def _executor(
         yield None
         return
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     # The workers inherit these; in this process TensorFlow has started already.
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, threads))
-    try:
-        with concurrent.futures.ProcessPoolExecutor(
+    with (
+        environment(dict.fromkeys(THREADS, threads)),
+        concurrent.futures.ProcessPoolExecutor(
             jobs,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=import_modules,
             initargs=(tuple(imports),),
-        ) as executor:
-            yield executor
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        ) as executor,
+    ):
+        yield executor
 
 
 def _bar(verbose: int) -> Progress:

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from keras_ssp._environment import environment
 from keras_ssp.tuner import read_search, remote
 from tests.tuner.helpers import answer, finish, oracle, run
-from tuning.processes import chief_environment, environment
+from tuning.processes import chief_environment
 
 
 def chief(folder, **kwargs):

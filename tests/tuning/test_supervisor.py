@@ -10,10 +10,10 @@ import time
 
 import pytest
 
+from keras_ssp._environment import environment
 from tests.tuning.helpers import write_search
 from tuning.processes import (
     chief_environment,
-    environment,
     local_programs,
     visible_gpus,
     worker_count,

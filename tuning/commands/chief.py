@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
+from keras_ssp._environment import environment
 from keras_ssp.cli.flags import new_command
 from keras_ssp.tuner.results import read_search
 from tuning.commands.flags import plan_from, search_flags
 from tuning.commands.report import show
 from tuning.plan import PLAN
-from tuning.processes import chief_environment, environment, plan_in
+from tuning.processes import chief_environment, plan_in
 
 
 def add(commands: Any) -> None:

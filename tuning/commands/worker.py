@@ -9,10 +9,11 @@ import time
 from typing import Any
 
 from keras_ssp._checks import positive_int
+from keras_ssp._environment import environment
 from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command
 from keras_ssp.tuner.remote import AUTO
 from tuning.plan import PLAN
-from tuning.processes import environment, plan_in, worker_environment, worker_id
+from tuning.processes import plan_in, worker_environment, worker_id
 from tuning.supervisor import AGAIN
 
 _WAIT = 3600.0  # seconds for a chief to begin
