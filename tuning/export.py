@@ -20,8 +20,6 @@ from keras_ssp.tuner.trial import run_folder
 from keras_ssp.types import Config
 from tuning.plan import Plan, plan_of
 
-_NEURON = "neuron."
-
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Exported:
@@ -79,7 +77,7 @@ def export(
     if retrain:
         model = _retrained(config, images, folder, verbose)
     else:
-        model = keras.saving.load_model(run_folder(_folder(trial)) / "model.keras")
+        model = keras.saving.load_model(run_folder(trial.folder) / "model.keras")
     prices = config.energy_model if config else "cmos45"
     found = evaluate(model, images, prices, verbose=verbose)
     record: Config = {
@@ -101,16 +99,8 @@ def export(
 
 def config_of(plan: Plan, trial: TrialRecord) -> TrainConfig:
     """The config that a trial was trained with, of its first seed."""
-    values = {k: v for k, v in trial.values.items() if not k.startswith(_NEURON)}
-    neuron = {
-        name.removeprefix(_NEURON): value
-        for name, value in trial.values.items()
-        if name.startswith(_NEURON)
-    }
-    base = plan.space.config
     seed = trial.seeds[0] if trial.seeds else plan.seed
-    changed = {**values, "neuron": {**base.neuron, **neuron}, "seed": seed}
-    return TrainConfig.from_dict({**base.to_dict(), **changed})
+    return plan.space.hypermodel().config_of(trial.values, seed)
 
 
 def _data(name: str | None, data_dir: str | None, folder: pathlib.Path) -> ImageData:
@@ -131,10 +121,6 @@ def _retrained(
             f"`python -m tuning`. Received: retrain=True, and no plan.json in {folder}."
         )
     return training.train(config, data=data, verbose=verbose).model
-
-
-def _folder(trial: TrialRecord) -> pathlib.Path:
-    return trial.folder or pathlib.Path()
 
 
 def _default(results: SearchResults) -> pathlib.Path:

@@ -117,7 +117,7 @@ class ConfigHyperModel(keras_tuner.HyperModel):
         first = {name: values[0] for name, values in ends.items()}
         for name, values in ends.items():
             for value in values:
-                self._replaced({**first, name: value})
+                self.config_of({**first, name: value}, base.seed)
 
     @property
     def data(self) -> ImageData:
@@ -130,17 +130,18 @@ class ConfigHyperModel(keras_tuner.HyperModel):
     def config(self, hp: keras_tuner.HyperParameters) -> training.TrainConfig:
         """The config of a trial; asks `hp` for what is searched."""
         found = {name: _ask(hp, name, values) for name, values in self.ranges.items()}
-        return self._replaced({**found, "seed": hp.values.get(SEED, self.base.seed)})
+        return self.config_of(found, hp.values.get(SEED, self.base.seed))
 
-    def _replaced(self, found: Config) -> training.TrainConfig:
+    def config_of(self, values: Mapping[str, Value], seed: int) -> training.TrainConfig:
+        """The config that values of the search make, such as those of a trial."""
         neuron = {
             name.removeprefix(_NEURON): value
-            for name, value in found.items()
+            for name, value in values.items()
             if name.startswith(_NEURON)
         }
-        fields = {k: v for k, v in found.items() if not k.startswith(_NEURON)}
+        fields: Config = {k: v for k, v in values.items() if not k.startswith(_NEURON)}
         return dataclasses.replace(
-            self.base, **fields, neuron={**self.base.neuron, **neuron}
+            self.base, **fields, neuron={**self.base.neuron, **neuron}, seed=seed
         )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
