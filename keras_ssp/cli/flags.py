@@ -78,7 +78,7 @@ def config_flags(command: Any) -> None:
         if field.type == "bool":
             kwargs["action"] = argparse.BooleanOptionalAction
         elif field.type == "Config":
-            kwargs |= {"action": "append", "type": _argument, "metavar": "NAME=VALUE"}
+            kwargs |= {"action": "append", "type": name_value, "metavar": "NAME=VALUE"}
             text = f"{field.metadata['help']} (default: none)"
         else:
             kind = str(field.type).partition(" | ")[0]
@@ -100,7 +100,7 @@ def config_values(arguments: Any) -> dict[str, Any]:
     return values | given
 
 
-def _argument(text: str) -> tuple[str, Any]:
+def name_value(text: str) -> tuple[str, Any]:
     """`NAME=VALUE`, the value read as JSON where it is some: `0.5`, `true`, `null`."""
     name, equals, value = text.partition("=")
     if not (name and equals):

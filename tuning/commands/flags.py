@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import pathlib
 import shlex
 import sys
 from typing import Any
 
-from keras_ssp.cli.flags import data_dir_flag, import_flag
+from keras_ssp.cli.flags import data_dir_flag, import_flag, name_value
 from keras_ssp.tuner import samplers
 from keras_ssp.tuner.oracle import REPEATS
 from tuning.plan import Plan
@@ -121,11 +119,6 @@ def plan_from(arguments: Any) -> Plan:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    """`NAME=VALUE`, the value read as JSON where it is some."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"must be NAME=VALUE. Received: {text!r}.")
-    try:
-        return name.replace("-", "_"), json.loads(value)
-    except ValueError:
-        return name.replace("-", "_"), value
+    """`NAME=VALUE` with the name of a field, which a flag spells with dashes."""
+    name, value = name_value(text)
+    return name.replace("-", "_"), value

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from keras_ssp._checks import positive_int
 from keras_ssp.cli.flags import new_command
-from keras_ssp.tuner.results import read_search
+from keras_ssp.tuner.results import SEARCH, read_search
 from tuning.commands.flags import plan_from, search_flags
 from tuning.commands.report import show
 from tuning.live import watching
-from tuning.plan import Plan
+from tuning.plan import PLAN, Plan
 from tuning.processes import run_local
 
 
@@ -77,8 +77,8 @@ def conduct(
 
 def _throw_away(plan: Plan) -> None:
     """Deletes the search in the folder, and nothing that is not one."""
-    if any(plan.folder.iterdir()) and not (plan.folder / "search.json").is_file():
-        if not (plan.folder / "plan.json").is_file():
+    if any(plan.folder.iterdir()) and not (plan.folder / SEARCH).is_file():
+        if not (plan.folder / PLAN).is_file():
             raise ValueError(
                 "`overwrite` must only be used on the folder of a search. Received: "
                 f"{plan.folder}, which holds something else."
