@@ -66,7 +66,7 @@ class RunFolder:
         write_json(self.config_file, config.to_dict())
 
     def _check_config(self, config: TrainConfig) -> None:
-        old, new = _read_json(self.config_file) or {}, config.to_dict()
+        old, new = read_json(self.config_file) or {}, config.to_dict()
         different = [k for k in new if k in old and old[k] != new[k]]
         if not self.data_file.is_file() and different == ["data"]:
             return  # without a data.json, config.json tells what was asked for
@@ -104,14 +104,14 @@ class RunFolder:
 
     def data_record(self) -> Config | None:
         """What `data.json` holds, `None` where there is none."""
-        return _read_json(self.data_file)
+        return read_json(self.data_file)
 
     def config(self) -> TrainConfig | None:
         """The config of the run, `None` where there is no `config.json`.
 
         The name of its data may be one that nobody has registered.
         """
-        values = _read_json(self.config_file)
+        values = read_json(self.config_file)
         if values is None:
             return None
         name = values.pop("data")
@@ -152,10 +152,12 @@ def write_json(path: pathlib.Path, values: object) -> None:
     _replace(path, json.dumps(values, indent=2) + "\n")
 
 
-def _read_json(path: pathlib.Path) -> Config | None:
-    if not path.is_file():
+def read_json(path: pathlib.Path) -> Config | None:
+    """The values in a file, `None` where there is none; it may go at any moment."""
+    try:
+        values: Config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    values: Config = json.loads(path.read_text(encoding="utf-8"))
     return values
 
 

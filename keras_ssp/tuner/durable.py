@@ -62,9 +62,8 @@ class DurableOracle(keras_tuner.Oracle):
         self.failure: str | None = None  # traceback of what broke in here
         self._heard: dict[str, float] = {}  # trial id to time
         self._asked: dict[str, float] = {}  # worker to time
-        self._looked: float | None = (
-            None  # when a chief looked last whether all is over
-        )
+        # When a chief looked last whether all is over; `None` without a chief.
+        self._looked: float | None = None
         self._spent = 0.0  # seconds, by earlier processes
         self._started = time.monotonic()
         self._lent: dict[str, str] = {}  # worker to trial id, as the file has them

@@ -148,6 +148,14 @@ def _objective(objective: str | Objective | Any) -> Objective:
     return Objective(objective.name, objective.direction)  # keras_tuner.Objective
 
 
+def reference_losses(
+    objectives: Sequence[Objective], reference: Sequence[float]
+) -> Array:
+    """The worst values that count, as `(m,)` losses."""
+    pairs = zip(objectives, reference, strict=True)
+    return np.asarray([float(o.loss(r, r)) for o, r in pairs])
+
+
 def losses(
     objectives: Sequence[Objective],
     metrics: Sequence[Metrics],

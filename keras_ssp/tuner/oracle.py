@@ -13,10 +13,16 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from keras_ssp._checks import one_of, positive_int, real
-from keras_ssp.training.folder import write_json
+from keras_ssp.training.folder import read_json, write_json
 from keras_ssp.tuner import samplers
 from keras_ssp.tuner.durable import DurableOracle
-from keras_ssp.tuner.objectives import DEFAULT, Objective, losses, objectives_of
+from keras_ssp.tuner.objectives import (
+    DEFAULT,
+    Objective,
+    losses,
+    objectives_of,
+    reference_losses,
+)
 from keras_ssp.tuner.results import SCHEMA, SEARCH, hypervolume_history, read_search
 from keras_ssp.tuner.samplers import Observations, Sampler
 from keras_ssp.tuner.space import Space, Value
@@ -141,8 +147,10 @@ class ParetoOracle(DurableOracle):
             return f"{self.max_trials} trials"
         if self.max_hours is not None and self.elapsed >= 3600 * self.max_hours:
             return f"{self.max_hours:g} hours"
+        if self.patience is None:
+            return None  # a chief asks twice a second: no hypervolume for nothing
         history = self.hypervolume_history()
-        if self.patience is not None and len(history) > self.patience:
+        if len(history) > self.patience:
             gain = history[-1] - history[-1 - self.patience]
             if gain <= self.min_gain * history[-1]:
                 return f"{self.patience} trials without a gain in hypervolume"
@@ -180,10 +188,8 @@ class ParetoOracle(DurableOracle):
         """What the trials so far tell a sampler."""
         done = self.completed()
         broken = [t for t in self.trials.values() if t.status == TrialStatus.FAILED]
-        limit = None
-        if self.reference is not None:
-            pairs = zip(self.objectives, self.reference, strict=True)
-            limit = np.asarray([float(o.loss(r, r)) for o, r in pairs])
+        known = self.reference
+        limit = None if known is None else reference_losses(self.objectives, known)
 
         def points(trials: list[Trial]) -> Any:
             found = [space.encode(t.hyperparameters.values) for t in trials]
@@ -207,13 +213,12 @@ class ParetoOracle(DurableOracle):
         trial.score = _metrics(trial)[self.objectives[0].name]
         trial.best_step = 0
         if self.reference is None:
-            self._take_reference([*self.completed(), trial])
+            self._take_reference(self.completed())  # this one among them
 
     def _take_reference(self, done: Sequence[Trial], *, at_once: bool = False) -> None:
-        unique = list({trial.trial_id: trial for trial in done}.values())
-        if len(unique) >= self._needed() or (at_once and unique):
+        if len(done) >= self._needed() or (at_once and done):
             self.reference = tuple(
-                o.start_reference([_metrics(trial)[o.name] for trial in unique])
+                o.start_reference([_metrics(trial)[o.name] for trial in done])
                 for o in self.objectives
             )
 
@@ -256,8 +261,7 @@ class ParetoOracle(DurableOracle):
 
     def reload(self) -> None:
         """As Keras Tuner's; refuses to go on with other objectives or seeds."""
-        file = pathlib.Path(self._project_dir) / SEARCH
-        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        found = read_json(pathlib.Path(self._project_dir) / SEARCH) or {}
         ours = json.loads(json.dumps(self._described()))
         for name in ("objectives", "seed", "seeds", "repeat"):
             if found.get(name, ours[name]) != ours[name]:

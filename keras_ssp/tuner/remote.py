@@ -10,7 +10,6 @@ folder of the search, again whenever no answer comes.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import socket
@@ -23,10 +22,9 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 
-from keras_ssp.training.folder import write_json
+from keras_ssp.training.folder import read_json, write_json
 from keras_ssp.tuner.durable import DurableOracle
 from keras_ssp.tuner.results import SEARCH
-from keras_ssp.types import Config
 
 #: The address of a chief that is found through the folder.
 AUTO = "auto"
@@ -232,20 +230,12 @@ class _PatientStub:
         host = os.environ["KERASTUNER_ORACLE_IP"]
         if host != AUTO:
             return f"{host}:{os.environ['KERASTUNER_ORACLE_PORT']}"
-        found = _read(self._folder / CHIEF)
+        found = read_json(self._folder / CHIEF)
         return f"{found['host']}:{found['port']}" if found else None
 
     def _over(self) -> bool:
-        found = _read(self._folder / SEARCH)
-        return bool(found) and found["stopped"] is not None
-
-
-def _read(file: pathlib.Path) -> Config:
-    try:
-        found: Config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return found
+        found = read_json(self._folder / SEARCH)
+        return found is not None and found["stopped"] is not None
 
 
 def ended(oracle: Any, trial_id: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from keras_ssp import pareto
 from keras_ssp._checks import real
 from keras_ssp._units import picojoules
-from keras_ssp.tuner.objectives import ENERGIES, Objective, losses
+from keras_ssp.tuner.objectives import ENERGIES, Objective, losses, reference_losses
 from keras_ssp.tuner.records import (
     COMPLETED,
     FAILED,
@@ -65,6 +65,14 @@ class SearchResults:
     def completed(self) -> list[TrialRecord]:
         """The trials that have been measured."""
         return [trial for trial in self.trials if trial.status == COMPLETED]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials are completed, failed and running."""
+        return {
+            status: sum(trial.status == status for trial in self.trials)
+            for status in (COMPLETED, FAILED, RUNNING)
+        }
 
     @property
     def front(self) -> list[TrialRecord]:
@@ -181,10 +189,7 @@ class SearchResults:
             "limits": dict(self.limits),
             "elapsed": self.elapsed,
             "stopped": self.stopped,
-            "trials": {
-                status: sum(t.status == status for t in self.trials)
-                for status in (COMPLETED, FAILED, RUNNING)
-            },
+            "trials": self.counts,
             "hypervolume": history[-1] if history else None,
             "hypervolume_history": history,
             "knee": self._knee(),
@@ -224,7 +229,7 @@ def hypervolume_history(
     """The hypervolume after each trial; empty until the reference is known."""
     if reference is None:
         return []
-    limit = [o.loss(r, r) for o, r in zip(objectives, reference, strict=True)]
+    limit = reference_losses(objectives, reference)
     values = losses(objectives, metrics, reference)
     return [float(v) for v in pareto.hypervolume_history(values, limit)]
 
