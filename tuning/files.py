@@ -74,7 +74,7 @@ def write_pictures(results: SearchResults, folder: pathlib.Path) -> None:
             folder / name,
             directions=(results.cost.direction, results.quality.direction),
             worst=worst_shown(results),
-            failed=sum(trial.status == FAILED for trial in results.trials),
+            failed=results.counts[FAILED],
             title=f"{results.name}: {count} trials",
             xlabel=cost.axis,
             ylabel=quality.axis,

@@ -47,10 +47,7 @@ def status_table(results: SearchResults, *, now: float | None = None) -> Table:
 
 
 def _trials(results: SearchResults) -> str:
-    counts = {
-        status: sum(trial.status == status for trial in results.trials)
-        for status in (COMPLETED, FAILED, RUNNING)
-    }
+    counts = results.counts
     most = results.limits.get("max_trials")
     of = f" of {most:g}" if most else ""
     return f"{counts[COMPLETED]}{of} completed, {counts[FAILED]} failed, " + (
@@ -91,7 +88,7 @@ def _left(results: SearchResults, elapsed: float) -> str:
     took = [t.seconds for t in results.trials if t.seconds is not None]
     most = results.limits.get("max_trials")
     if most and took:
-        running = sum(trial.status == RUNNING for trial in results.trials)
+        running = results.counts[RUNNING]
         ended = len(results.trials) - running
         rounds = math.ceil(max(0.0, most - ended) / max(running, 1))
         found.append(rounds * sum(took) / len(took))

@@ -26,7 +26,7 @@ def summary(results: SearchResults) -> str:
     count = len(results.completed)
     said = [f"{count} trial{'' if count == 1 else 's'} measured"]
     for status in (FAILED, RUNNING):
-        some = sum(trial.status == status for trial in results.trials)
+        some = results.counts[status]
         said += [f"{some} {status}"] if some else []
     minutes = results.elapsed / 60
     first = f"{', '.join(said)}, in {minutes:.3g} minutes"

@@ -33,7 +33,6 @@ def supervise(
     workers: Sequence[Program],
     folder: pathlib.Path,
     *,
-    watch: Callable[[], object] = lambda: None,
     say: Callable[[str], object] = print,
 ) -> bool:
     """Runs a chief and its workers to the end of their search.
@@ -45,7 +44,6 @@ def supervise(
         chief: The program of the chief.
         workers: Those of the workers.
         folder: The folder of the search.
-        watch: Called twice a second.
         say: Called with a line where something happened.
 
     Returns:
@@ -60,7 +58,7 @@ def supervise(
     head, *hands = (_Process(program, logs) for program in (chief, *workers))
     with _interruptible():
         try:
-            return _supervise(head, hands, _Search(folder), watch, say)
+            return _supervise(head, hands, _Search(folder), say)
         finally:
             _stop([*hands, head])
 
@@ -84,14 +82,12 @@ def _supervise(
     chief: _Process,
     workers: Sequence[_Process],
     search: _Search,
-    watch: Callable[[], object],
     say: Callable[[str], object],
 ) -> bool:
     """Starts and restarts until the chief has left in good order."""
     for process in (chief, *workers):
         process.start()
     while True:
-        watch()
         for process in (chief, *workers):
             status = process.left()
             if status is None:
@@ -99,7 +95,6 @@ def _supervise(
             over = search.over()
             if process is chief and (status == 0 or (over and status > 0)):
                 _wait(workers, _FAREWELL)
-                watch()
                 if status:
                     say(process.last_words())
                 return status == 0
