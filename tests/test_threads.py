@@ -59,10 +59,7 @@ def fit(model, weights, folder):
 def export(model, weights, folder):
     import tensorflow as tf
 
-    from keras_ssp.kernels.tensorflow import uncompiled_loops
-
-    with uncompiled_loops():
-        model.export(folder, verbose=False)
+    model.export(folder, verbose=False)
     loaded = tf.saved_model.load(folder)
     compiled = must_compile(loaded.signatures["serving_default"].graph)
     return [compiled, *np.asarray(loaded.serve(X)).ravel()]

@@ -15,3 +15,4 @@ from keras_ssp.graph.keras_private import is_graph_model as is_graph_model
 from keras_ssp.graph.keras_private import (
     learning_rate_schedule as learning_rate_schedule,
 )
+from keras_ssp.graph.keras_private import symbolic_inputs as symbolic_inputs

@@ -2,19 +2,22 @@
 
 That is the history of symbolic tensors, the nodes of a functional model, the layers
 inside a layer, the context of the outermost call under way, the compiled functions of
-a model, and the schedule of an optimizer's learning rate.
+a model, the schedule of an optimizer's learning rate, what a subclassed model was built
+with, and whether Keras is exporting.
 `tests/graph/test_keras_private.py` has one test per attribute.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import sys
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 
-from keras_ssp.types import Config, Operation, Shape, Tensor
+from keras_ssp.types import Config, Operation, Shape, Tensor, Tensors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -166,3 +169,39 @@ def learning_rate_schedule(
     rate = getattr(optimizer, "_learning_rate", None)
     schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
     return rate if schedule else None
+
+
+def symbolic_inputs(model: keras.Model) -> Tensors:
+    """The inputs of a built model as symbolic tensors, in the structure it takes.
+
+    Of a subclassed model, what it was built with; `None` if that is not known or it
+    takes several arguments.
+    """
+    inner = functional(model)
+    if inner is not None:
+        return inner._inputs_struct
+    shapes = getattr(model, "_build_shapes_dict", None) or {}
+    if len(shapes) != 1:
+        return None
+    return _symbolic(next(iter(shapes.values())), model.input_dtype, None)
+
+
+def _symbolic(shapes: Any, dtype: str, name: str | None) -> Tensors:
+    if isinstance(shapes, Mapping):
+        return {k: _symbolic(v, dtype, str(k)) for k, v in shapes.items()}
+    if all(n is None or isinstance(n, int) for n in shapes):
+        return keras.KerasTensor((None, *shapes[1:]), dtype=dtype, name=name)
+    return [_symbolic(each, dtype, None) for each in shapes]
+
+
+def within_export() -> bool:
+    """Whether `model.export` of Keras is what runs.
+
+    Keras does not tell the layers, so the callers are looked through.
+    """
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("keras.src.export."):
+            return True
+        frame = frame.f_back
+    return False

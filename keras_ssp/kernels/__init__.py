@@ -11,7 +11,8 @@ import keras
 
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
 from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
-from keras_ssp.types import Tensor
+from keras_ssp.kernels.exporting import leaves_python as leaves_python
+from keras_ssp.types import Shape, Tensor
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -42,3 +43,14 @@ def run_loop(
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return tuple(kernel.run_loop(x, parameters, spec))
+
+
+def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:
+    """Numbers in [0, 1), float32; repeatable, but in a graph that leaves Python.
+
+    The state of a seed is a variable, and a served network may write none.
+    """
+    if keras.backend.backend() == "tensorflow":
+        kernel = importlib.import_module("keras_ssp.kernels.tensorflow")
+        return kernel.random_uniform(shape, seed)
+    return keras.random.uniform(shape, seed=seed)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
+from keras_ssp.kernels.exporting import MAX_EXPORTED_STEPS, leaves_python
 from keras_ssp.kernels.loop import (
     States,
     backward_unrolled,
@@ -23,24 +23,14 @@ from keras_ssp.types import DType, Shape, Tensor
 
 Loop = Callable[..., tuple[Tensor, ...]]
 
-_compile: ContextVar[bool] = ContextVar("keras_ssp_compile_loops", default=True)
-
-
-@contextlib.contextmanager
-def uncompiled_loops() -> Iterator[None]:
-    """Traces loops without XLA: for exported graphs, whose server may lack it."""
-    token = _compile.set(False)
-    try:
-        yield
-    finally:
-        _compile.reset(token)
-
 
 def run_loop(
     x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
-    forward, backward = _compiled(spec) if _compile.get() else _plain(spec)
+    # Only a graph can leave Python, and to look whether it does takes a while.
+    leaves = tf.inside_function() and leaves_python()
+    forward, backward = _exported(spec) if leaves else _compiled(spec)
 
     # Tensors, not variables: a custom gradient may not capture a variable.
     @tf.custom_gradient
@@ -56,9 +46,8 @@ def run_loop(
     return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
 
 
-@functools.lru_cache(maxsize=256)
-def _plain(spec: LoopSpec) -> tuple[Loop, Loop]:
-    if spec.unrolled:
+def _plain(spec: LoopSpec, *, unrolled: bool) -> tuple[Loop, Loop]:
+    if unrolled:
         return functools.partial(_forward, spec), functools.partial(_backward, spec)
     return (
         functools.partial(_forward_while, spec),
@@ -66,9 +55,21 @@ def _plain(spec: LoopSpec) -> tuple[Loop, Loop]:
     )
 
 
+def _exported(spec: LoopSpec) -> tuple[Loop, Loop]:
+    """Without XLA, which a server may lack, and without TensorArrays if it can be."""
+    return _plain(spec, unrolled=spec.time_steps <= MAX_EXPORTED_STEPS)
+
+
+def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:
+    """See `keras_ssp.kernels.random_uniform`."""
+    if tf.inside_function() and leaves_python():
+        return tf.random.uniform(shape)
+    return keras.random.uniform(shape, seed=seed)
+
+
 @functools.lru_cache(maxsize=256)
 def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
-    forward, backward = _plain(spec)
+    forward, backward = _plain(spec, unrolled=spec.unrolled)
     return (
         tf.function(forward, jit_compile=True, autograph=False),
         tf.function(backward, jit_compile=True, autograph=False),

@@ -10,6 +10,7 @@ from keras import ops
 from keras_ssp import graph
 from keras_ssp._checks import positive_int, real
 from keras_ssp.graph import CallState, timeline
+from keras_ssp.kernels import random_uniform
 from keras_ssp.layers.events import EventSource
 from keras_ssp.layers.timed import repeat_rows, require_features
 from keras_ssp.types import Config, Shape, Tensor
@@ -89,7 +90,7 @@ class PoissonEncoding(EventSource, Encoding):
 
     Also called Bernoulli rate coding. Spikes are drawn in training and in
     inference; the draw is repeatable with `seed` (the state advances with each
-    call). There is no gradient to the input.
+    call; an exported network draws anew each time). There is no gradient to the input.
 
     Args:
         time_steps: Positive integer T.
@@ -124,7 +125,7 @@ class PoissonEncoding(EventSource, Encoding):
     def call(self, inputs: Tensor) -> Tensor:
         call = self._start()
         p = repeat_rows(inputs * self.gain, self.time_steps)
-        draw = keras.random.uniform(ops.shape(p), seed=self.seed_generator)
+        draw = random_uniform(ops.shape(p), self.seed_generator)
         spikes = ops.cast(draw < ops.cast(p, draw.dtype), self.compute_dtype)
         self.announce(spikes, self.time_steps, call)
         return spikes

@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp.graph import CallState
-from keras_ssp.kernels import Dynamics, LoopSpec, run_loop
+from keras_ssp.kernels import Dynamics, LoopSpec, leaves_python, run_loop
 from keras_ssp.layers.events import EventSource
 from keras_ssp.layers.timed import TimedLayer, require_features
 from keras_ssp.surrogates import Surrogate
@@ -202,7 +202,7 @@ class SpikingLayer(EventSource, TimedLayer):
     def _emit(self, spikes: Tensor, steps: int, call: CallState) -> None:
         """Tells who listens of the spikes, and adds the penalty on them to the loss."""
         index = self.announce(spikes, steps, call)
-        if self._penalty is None:
+        if self._penalty is None or leaves_python():
             return
         loss = self._penalty.loss(index, spikes, steps, call.omegas)
         if loss is not None:

@@ -61,7 +61,8 @@ class TimedLayer(keras.layers.Layer):
         timeline.on_call(self, call)
         steps = self.steps or 1
         rows = tensor.shape[0]
-        if rows is not None and int(rows) % steps:
+        # JAX exports with a symbol for the number of rows, which is no int.
+        if isinstance(rows, int) and rows % steps:
             raise ValueError(
                 f"Layer '{self.name}' must receive a batch that is a multiple of its "
                 f"time_steps={steps}. Received: shape={tuple(tensor.shape)}."

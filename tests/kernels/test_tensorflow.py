@@ -22,7 +22,9 @@ NEURONS = {
 @pytest.mark.parametrize("steps", [1, 3, 16, 17, 40])
 @pytest.mark.parametrize("name", NEURONS)
 def test_compiled_and_uncompiled_loops_agree(name, steps):
-    from keras_ssp.kernels.tensorflow import uncompiled_loops
+    import tensorflow as tf
+
+    from keras_ssp.kernels.exporting import exporting
 
     rng = np.random.default_rng(steps)
     x = rng.normal(0.4, 1.0, (3 * steps, 5)).astype("float32")
@@ -34,18 +36,20 @@ def test_compiled_and_uncompiled_loops_agree(name, steps):
         return keras.ops.sum(layer(x) * weight)
 
     compiled = gradients(loss, [x], layer.trainable_weights)
-    with uncompiled_loops():
-        plain = gradients(loss, [x], layer.trainable_weights)
+    # Only graphs leave Python, so the loss is traced.
+    traced = tf.function(loss, autograph=False)
+    with exporting():
+        plain = gradients(traced, [x], layer.trainable_weights)
     assert compiled[0] == pytest.approx(plain[0], abs=1e-5)
     for a, b in zip([*compiled[1], *compiled[2]], [*plain[1], *plain[2]], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_uncompiled_loops_end_with_their_block():
-    from keras_ssp.kernels import tensorflow as kernel
+def test_exporting_ends_with_its_block():
+    from keras_ssp.kernels.exporting import exporting, leaves_python
 
-    with kernel.uncompiled_loops():
-        with kernel.uncompiled_loops():
-            assert not kernel._compile.get()
-        assert not kernel._compile.get()
-    assert kernel._compile.get()
+    with exporting():
+        with exporting():
+            assert leaves_python()
+        assert leaves_python()
+    assert not leaves_python()
