@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from keras_ssp.energy.rows import ENCODING, LayerReport
 from keras_ssp.penalties.binding import BoundPenalty
 from keras_ssp.synapses.sites import Site, Weighted
 from keras_ssp.synapses.taps import per_sample, uniform
-from keras_ssp.types import Array, Config, Tensor
+from keras_ssp.types import Array, Config, Table, Tensor
 
 
 def count(
@@ -49,81 +50,132 @@ def count(
     return counts
 
 
-def site_row(
-    site: Site,
-    sums: Mapping[str, Array],
-    samples: int,
-    weighted: Sequence[Weighted],
-    energy: EnergyModel,
-) -> LayerReport:
-    """The row of a layer that emits events.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerFacts:
+    """What is known of a row of the report before any data is seen.
+
+    Args:
+        name, kind, neurons, time_steps, fan_out, dense, macs, notes: As in
+            `LayerReport`.
+        updates: Neuron updates per sample; of an analogue row, values written.
+        weights: Weight values that its synapses read from.
+        targets: Neurons that its synapses write to, if they are known.
+    """
+
+    name: str
+    kind: str
+    neurons: int
+    time_steps: int
+    updates: int
+    fan_out: float
+    weights: int
+    dense: float
+    macs: float = 0.0
+    targets: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spiking(self) -> bool:
+        """Whether events are what the row counts."""
+        return self.kind != ANALOGUE
+
+    def counts(self, spikes: float = 0.0, synops: float = 0.0) -> LayerCounts:
+        """What the layer does for a sample, for an energy model."""
+        return LayerCounts(
+            kind=SPIKING if self.spiking else ANALOGUE,
+            synops=synops,
+            macs=self.macs,
+            neurons=self.neurons,
+            updates=self.updates,
+            spikes=spikes,
+            weights=self.weights,
+            fan_out=self.fan_out,
+            targets=self.targets,
+        )
+
+    def row(
+        self, sums: Mapping[str, Array], samples: int, energy: EnergyModel
+    ) -> LayerReport:
+        """The row of the report.
+
+        Args:
+            sums: What `count` counted there, summed over all samples.
+            samples: How many there were.
+            energy: What operations cost.
+        """
+        spikes = float(sums.get("spikes", 0.0)) / samples
+        synops = float(sums.get("synops", 0.0)) / samples
+        optional: Config = {}
+        if "penalty" in sums:
+            optional["penalty"] = float(sums["penalty"]) / samples
+        if "neurons" in sums:
+            optional["silent_neurons"] = int(np.count_nonzero(sums["neurons"] == 0))
+        if "active" in sums:  # event counts may exceed 1, a rate may not
+            slots = samples * self.neurons * self.time_steps
+            optional["rate"] = float(sums["active"]) / slots
+        return LayerReport(
+            name=self.name,
+            kind=self.kind,
+            neurons=self.neurons,
+            time_steps=self.time_steps,
+            energy_pj=energy.layer_energy(self.counts(spikes, synops)),
+            spikes=spikes,
+            synops=synops,
+            fan_out=self.fan_out,
+            macs=self.macs,
+            dense=self.dense,
+            notes=self.notes,
+            **optional,
+        )
+
+    def to_dict(self) -> Config:
+        """The facts as plain JSON types."""
+        return {**dataclasses.asdict(self), "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, values: Table) -> LayerFacts:
+        """Builds facts from what `to_dict` returned; other values are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        found = {name: value for name, value in values.items() if name in known}
+        return cls(**{**found, "notes": tuple(found.get("notes", ()))})
+
+
+def site_facts(site: Site, weighted: Sequence[Weighted]) -> LayerFacts:
+    """The facts of a layer that emits events.
 
     Args:
         site: The layer's call.
-        sums: What `count` counted there, summed over all samples.
-        samples: How many there were.
         weighted: The layers with synapses of the whole model.
-        energy: What operations cost.
     """
     neurons = int(uniform(1.0, site.size).total)
-    spikes = float(sums.get("spikes", 0.0)) / samples
-    synops = float(sums.get("synops", 0.0)) / samples
     driven = [w for w in weighted if site.position in w.drivers]
     largest = sum(tap.total for tap in site.taps)
-    cost = energy.layer_energy(
-        LayerCounts(
-            kind=SPIKING,
-            synops=synops,
-            neurons=neurons,
-            updates=neurons * site.steps if site.spiking else 0,
-            spikes=spikes,
-            weights=sum(_weights(w) for w in driven),
-            fan_out=largest / neurons,
-            targets=sum(w.outputs for w in driven) or None,
-        )
-    )
-    optional: Config = {}
-    if "penalty" in sums:
-        optional["penalty"] = float(sums["penalty"]) / samples
-    if "neurons" in sums:
-        optional["silent_neurons"] = int(np.count_nonzero(sums["neurons"] == 0))
-    if "active" in sums:  # event counts may exceed 1, a rate may not
-        slots = samples * neurons * site.steps
-        optional["rate"] = float(sums["active"]) / slots
-    return LayerReport(
+    return LayerFacts(
         name=site.name,
         kind=site.layer.kind if site.spiking else ENCODING,
         neurons=neurons,
         time_steps=site.steps,
-        energy_pj=cost,
-        spikes=spikes,
-        synops=synops,
+        updates=neurons * site.steps if site.spiking else 0,
+        weights=sum(_weights(w) for w in driven),
         fan_out=largest / neurons,
         dense=largest * site.steps,
+        targets=sum(w.outputs for w in driven) or None,
         notes=site.notes,
-        **optional,
     )
 
 
-def analogue_row(layer: Weighted, energy: EnergyModel) -> LayerReport:
-    """The row of a layer whose synapses analogue values drive."""
-    counts = LayerCounts(
-        kind=ANALOGUE,
-        macs=layer.macs,
-        neurons=layer.inputs,
-        updates=layer.outputs * layer.steps,
-        weights=_weights(layer),
-        fan_out=layer.dense / layer.inputs,
-    )
-    return LayerReport(
+def analogue_facts(layer: Weighted) -> LayerFacts:
+    """The facts of a layer whose synapses analogue values drive."""
+    return LayerFacts(
         name=layer.name,
         kind=ANALOGUE,
         neurons=layer.inputs,
         time_steps=layer.steps,
-        energy_pj=energy.layer_energy(counts),
+        updates=layer.outputs * layer.steps,
+        weights=_weights(layer),
         fan_out=layer.dense / layer.inputs,
-        macs=layer.macs,
         dense=layer.macs,
+        macs=layer.macs,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from keras_ssp import graph
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets.inputs import count_batches, input_batches, rows_of
 from keras_ssp.energy import hardware
-from keras_ssp.energy.counting import analogue_row, count, site_row
+from keras_ssp.energy.counting import LayerFacts, analogue_facts, count, site_facts
 from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
@@ -22,6 +23,9 @@ from keras_ssp.penalties.binding import BoundPenalty, bind
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
 from keras_ssp.types import Array, Data, Tensor, Tensors
+
+#: Identity of a layer, and which of its calls it is.
+SiteKey: TypeAlias = tuple[int, int]
 
 SUBCLASSED_NOTE = (
     "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "
@@ -57,7 +61,7 @@ class EnergyMeter:
     ) -> None:
         self.model = model
         self._bound = None if penalty is None else bind(model, penalty)
-        self.sites: dict[tuple[int, int], Site] = {}
+        self.sites: dict[SiteKey, Site] = {}
         self.weighted: tuple[Weighted, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.time_steps = 1
@@ -107,28 +111,42 @@ class EnergyMeter:
     def _report(
         self,
         energy: hardware.EnergyModel,
-        sums: dict[tuple[int, int], dict[str, Array]],
+        sums: dict[SiteKey, dict[str, Array]],
         samples: int,
     ) -> EnergyReport:
-        rows = [
-            (site.position, site_row(site, sums[key], samples, self.weighted, energy))
-            for key, site in self.sites.items()
-        ]
-        rows += [
-            (layer.position, analogue_row(layer, energy))
-            for layer in self.weighted
-            if layer.macs
-        ]
-        rows.sort(key=lambda row: row[0])
         return EnergyReport(
             model_name=str(self.model.name),
             energy_model=energy,
             samples=samples,
             time_steps=self.time_steps,
-            layers=tuple(row for _, row in rows),
-            ann_macs=sum(layer.dense for layer in self.weighted),
+            layers=tuple(
+                facts.row(sums[key] if key else {}, samples, energy)
+                for key, facts in self.facts()
+            ),
+            ann_macs=self.ann_macs,
             notes=self.notes,
         )
+
+    def facts(self) -> list[tuple[SiteKey | None, LayerFacts]]:
+        """What is known of each row of the report, in the order of the model.
+
+        With the key of the site that it is of, `None` for analogue synapses.
+        """
+        rows: list[tuple[int, SiteKey | None, LayerFacts]] = [
+            (site.position, key, site_facts(site, self.weighted))
+            for key, site in self.sites.items()
+        ]
+        rows += [
+            (layer.position, None, analogue_facts(layer))
+            for layer in self.weighted
+            if layer.macs
+        ]
+        return [row[1:] for row in sorted(rows, key=lambda row: row[0])]
+
+    @property
+    def ann_macs(self) -> float:
+        """Multiply-accumulates of the ANN of the same shape."""
+        return sum(layer.dense for layer in self.weighted)
 
     def penalty_values(
         self, data: Data, *, batch_size: int = 128, verbose: int = 0
@@ -147,14 +165,14 @@ class EnergyMeter:
         batch_size: int,
         verbose: int,
         outputs: list[Tensors] | None = None,
-    ) -> tuple[dict[tuple[int, int], dict[str, Array]], int]:
+    ) -> tuple[dict[SiteKey, dict[str, Array]], int]:
         """Sums over all samples for each site, and the number of samples.
 
         The model's outputs for each batch are added to `outputs`, if it is given.
         """
         probe = _Probe(self, with_outputs=True) if outputs is not None else self._probe
         batch_size = positive_int("batch_size", batch_size)
-        sums: dict[tuple[int, int], dict[str, Array]] = {}
+        sums: dict[SiteKey, dict[str, Array]] = {}
         samples = 0
         bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
         for inputs in input_batches(data, self.model, batch_size):
@@ -173,8 +191,8 @@ class EnergyMeter:
 
     def _add(
         self,
-        sums: dict[tuple[int, int], dict[str, Array]],
-        key: tuple[int, int],
+        sums: dict[SiteKey, dict[str, Array]],
+        key: SiteKey,
         counts: Mapping[str, Array],
     ) -> None:
         row = sums.setdefault(key, {})
@@ -191,13 +209,45 @@ class EnergyMeter:
             total = value[0] if quantity == "neurons" else value.sum()
             row[quantity] = row.get(quantity, 0.0) + total
 
+    def run(
+        self,
+        inputs: Tensors,
+        also: Callable[[SiteKey, Tensor], None] | None = None,
+    ) -> tuple[dict[SiteKey, dict[str, Tensor]], Tensors]:
+        """Runs the model on tensors, in evaluation mode.
+
+        Args:
+            inputs: As for the model.
+            also: Is called with the key of each site and its spikes,
+                `(batch * T, ...)`. Defaults to none.
+
+        Returns:
+            What `count` counts at each site, and the model's outputs.
+        """
+        counts: dict[SiteKey, dict[str, Tensor]] = {}
+
+        def hook(
+            layer: keras.layers.Layer, index: int, spikes: Tensor, steps: int
+        ) -> None:
+            key = self.site(layer, index)
+            penalty = self.bound_penalty(layer)
+            counts[key] = count(self.sites[key], spikes, steps, penalty)
+            if also is not None:
+                also(key, spikes)
+
+        if self.readable:
+            graph.call_state().timeline_checked = True  # `analyze` checked it
+        with listening(hook):
+            returned = self.model(inputs, training=False)
+        return counts, returned
+
     def bound_penalty(self, layer: keras.layers.Layer) -> BoundPenalty | None:
         """The penalty that is evaluated on a layer, if any."""
         if self._bound is None:
             return getattr(layer, "bound_penalty", None)
         return self._bound.get(id(layer))
 
-    def site(self, layer: keras.layers.Layer, index: int) -> tuple[int, int]:
+    def site(self, layer: keras.layers.Layer, index: int) -> SiteKey:
         """The key of a site; a subclassed model's sites are found as it runs."""
         key = (id(layer), index)
         if key not in self.sites:
@@ -227,18 +277,7 @@ class _Probe(keras.Model):
 
     def call(self, inputs: Tensors) -> tuple[dict[int, dict[str, Tensor]], Tensors]:
         """What is counted at each site, by its place among the meter's; outputs."""
-        counts: dict[int, dict[str, Tensor]] = {}
-
-        def hook(
-            layer: keras.layers.Layer, index: int, spikes: Tensor, steps: int
-        ) -> None:
-            key = self.counted.site(layer, index)
-            k = list(self.counted.sites).index(key)
-            penalty = self.counted.bound_penalty(layer)
-            counts[k] = count(self.counted.sites[key], spikes, steps, penalty)
-
-        if self.counted.readable:
-            graph.call_state().timeline_checked = True  # `analyze` checked it
-        with listening(hook):
-            returned = self.model(inputs, training=False)
-        return counts, returned if self.with_outputs else ()
+        counts, returned = self.counted.run(inputs)
+        places = list(self.counted.sites)
+        numbered = {places.index(key): counted for key, counted in counts.items()}
+        return numbered, returned if self.with_outputs else ()
