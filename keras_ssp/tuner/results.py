@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_ssp import pareto
-from keras_ssp._checks import real
-from keras_ssp._units import picojoules
+from keras_ssp._picks import RULES, pick
 from keras_ssp.tuner.objectives import ENERGIES, Objective, losses, reference_losses
 from keras_ssp.tuner.records import (
     COMPLETED,
@@ -124,36 +123,17 @@ class SearchResults:
                 f"`which` must be asked of a search with completed trials. Received: "
                 f"which={which!r}, and none of {len(self.trials)} is completed."
             )
-        rule, _, value = which.partition("=")
-        if which == "knee":
-            return self.completed[pareto.knee(self._points(self.cost.name))]
-        if which == "best":
-            return self.completed[pareto.cheapest_within(self._points(), 0.0)]
-        if rule == "within" and value:
-            drop = real("within", _number(value), low=0.0) / 100
-            return self.completed[pareto.cheapest_within(self._points(), drop)]
-        if rule == "budget" and value:
-            return self._within_budget(value)
+        energy = self.cost.name if self.cost.name in ENERGIES else ENERGIES[0]
+        found = pick(which, self._points(self.cost.name), self._points(energy))
+        if found is not None:
+            return self.completed[found]
         for trial in self.completed:
             if which.isdigit() and int(trial.trial) == int(which):
                 return trial
         raise ValueError(
-            "`which` must be 'knee', 'best', 'within=POINTS', 'budget=ENERGY' or the "
-            f"id of a completed trial. Received: which={which!r}."
+            f"`which` must be {RULES.replace(' or ', ', ')} or the id of a completed "
+            f"trial. Received: which={which!r}."
         )
-
-    def _within_budget(self, energy: str) -> TrialRecord:
-        name = self.cost.name if self.cost.name in ENERGIES else ENERGIES[0]
-        budget = picojoules("budget", energy)
-        points = self._points(name)
-        try:
-            return self.completed[pareto.most_accurate_within(points, budget)]
-        except ValueError as error:
-            cheapest = min(points)[0]
-            raise ValueError(
-                "`budget` must be at least what the cheapest network of the search "
-                f"spends, {cheapest / 1e3:g} nJ. Received: budget={energy!r}."
-            ) from error
 
     def _points(self, cost: str | None = None) -> list[pareto.Point]:
         name = cost or self.cost.name
@@ -273,10 +253,3 @@ def read_search(folder: StrPath) -> SearchResults:
 
 def _ordered_names(rows: Sequence[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")  # which the check of the argument refuses
