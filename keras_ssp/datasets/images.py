@@ -127,6 +127,7 @@ class ImageData:
         mean, std: Of the values in [0, 1], one per channel or one for all.
         augmentation: What `augment="standard"` does to its training images. Defaults
             to `None`: it has no standard one.
+        labels: Names of the classes, for people. Defaults to `None`.
 
     Example:
 
@@ -148,6 +149,7 @@ class ImageData:
     mean: Sequence[float] = (0.0,)
     std: Sequence[float] = (1.0,)
     augmentation: Augmentation | None = None
+    labels: Sequence[str] | None = None
 
     @property
     def sample_shape(self) -> Sizes:

@@ -180,6 +180,7 @@ class _Published:
             images in [0, 1].
         augmentation: The usual choice of the field; a digit has no mirror image.
         peak: What a stored value of full brightness is.
+        labels: Names of its classes.
     """
 
     name: str
@@ -187,6 +188,7 @@ class _Published:
     std: tuple[float, ...]
     augmentation: Augmentation
     peak: float = 255.0
+    labels: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         return f"the published data set '{self.name}'"
@@ -214,6 +216,7 @@ class _Published:
             mean=self.mean,
             std=self.std,
             augmentation=self.augmentation,
+            labels=self.labels,
         )
 
 
@@ -221,15 +224,31 @@ def _between(split: Split, start: int, stop: int | None) -> Split:
     return Split(split.x[start:stop], split.y[start:stop])
 
 
+_DIGITS = tuple("0123456789")
 _PUBLISHED = (
-    _Published("digits", (0.3053,), (0.3763,), Augmentation(pad=1), peak=16.0),
-    _Published("mnist", (0.1307,), (0.3081,), Augmentation(pad=2)),
-    _Published("fashion_mnist", (0.2860,), (0.3530,), Augmentation(pad=2, flip=True)),
+    _Published(
+        "digits", (0.3053,), (0.3763,), Augmentation(pad=1), peak=16.0, labels=_DIGITS
+    ),
+    _Published("mnist", (0.1307,), (0.3081,), Augmentation(pad=2), labels=_DIGITS),
+    _Published(
+        "fashion_mnist",
+        (0.2860,),
+        (0.3530,),
+        Augmentation(pad=2, flip=True),
+        labels=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt"),
+            *("Sneaker", "Bag", "Ankle boot"),
+        ),
+    ),
     _Published(
         "cifar10",
         (0.4914, 0.4822, 0.4465),
         (0.2470, 0.2435, 0.2616),
         Augmentation(pad=4, flip=True),
+        labels=(
+            *("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"),
+            *("ship", "truck"),
+        ),
     ),
     _Published(
         "cifar100",
