@@ -1,8 +1,8 @@
 """Spiking neural networks in Keras 3 that know what they cost."""
 
 import importlib as _importlib
-from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from keras_ssp import callbacks as callbacks
 from keras_ssp import conversion as conversion
@@ -44,8 +44,11 @@ from keras_ssp.training import train as train
 
 if _TYPE_CHECKING:
     from keras_ssp import pareto as pareto
+    from keras_ssp import serving as serving
     from keras_ssp import studies as studies
     from keras_ssp import tuner as tuner
+    from keras_ssp.serving import export as export
+    from keras_ssp.serving import export_front as export_front
 
 __version__ = "0.1.0"
 
@@ -53,13 +56,17 @@ _PACKAGES = (
     *("callbacks", "conversion", "datasets", "energy", "layers", "models"),
     *("penalties", "surrogates", "synapses", "training", "types"),
 )
-# What few programs need is imported when it is asked for: Keras Tuner takes a while.
-_LATER = ("pareto", "studies", "tuner")
+# What few programs need is imported when it is asked for: Keras Tuner, TensorFlow and
+# the like take a while.
+_LATER = ("pareto", "serving", "studies", "tuner")
+_SERVING = ("export", "export_front")
 
 
-def __getattr__(name: str) -> _ModuleType:
+def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _importlib.import_module(f"keras_ssp.{name}")
+    if name in _SERVING:
+        return getattr(_importlib.import_module("keras_ssp.serving"), name)
     raise AttributeError(f"module 'keras_ssp' has no attribute {name!r}")
 
 
@@ -68,4 +75,4 @@ __all__ = sorted({*_public_names(globals()), *_PACKAGES})
 
 def __dir__() -> list[str]:
     dunder = (name for name in globals() if name.startswith("__"))
-    return [*dunder, *__all__, *_LATER]
+    return [*dunder, *__all__, *_LATER, *_SERVING]

@@ -10,6 +10,8 @@ _PURPOSE = {
     "yaml": "YAML files",
     "pages": "pages of searches",
     "optuna": "Optuna's samplers",
+    "serve": "the server",
+    "onnx": "ONNX files",
 }
 
 

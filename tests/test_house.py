@@ -17,6 +17,7 @@ LEVELS = (
     ("types", "_checks", "_extras", "_imports", "_public"),
     ("_units", "_environment"),
     ("_registry", "tables", "pareto"),
+    ("_picks",),
     ("figures",),
     ("graph",),
     ("surrogates",),
@@ -29,6 +30,7 @@ LEVELS = (
     ("conversion", "callbacks"),
     ("training",),
     ("studies", "tuner"),
+    ("serving",),
     ("cli",),
     ("__main__", "__init__"),
 )
@@ -159,7 +161,9 @@ def test_few_annotations_say_just_any():
 
 
 def test_tensorflow_is_imported_where_it_belongs():
-    allowed = ("keras_ssp.kernels.tensorflow", "keras_ssp.datasets")
+    allowed = (
+        *("keras_ssp.kernels.tensorflow", "keras_ssp.datasets", "keras_ssp.serving"),
+    )
     found = {
         name_of(path)
         for path, tree in trees()
@@ -173,7 +177,7 @@ def test_tensorflow_is_imported_where_it_belongs():
 
 OPTIONAL = (
     *("matplotlib", "sklearn", "yaml", "rich", "tensorflow_datasets", "jax"),
-    *("keras_tuner", "optuna", "plotly", "tensorboard"),
+    *("keras_tuner", "optuna", "plotly", "tensorboard", "starlette", "jsonschema"),
 )
 
 

@@ -1,0 +1,1 @@
+"""The server of `keras-ssp serve`; needs the extra `serve`."""

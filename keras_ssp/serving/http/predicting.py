@@ -1,0 +1,152 @@
+"""Predictions of the server: the right version, in batches, with what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from keras_ssp.serving.exported import ExportedModel, check_inputs
+from keras_ssp.serving.http.batching import Batcher
+from keras_ssp.serving.http.errors import ServingError, invalid
+from keras_ssp.serving.http.metrics import Metrics
+from keras_ssp.serving.http.repository import Repository
+from keras_ssp.serving.http.targets import Target
+from keras_ssp.serving.http.versions import Version
+from keras_ssp.serving.writers import DEFAULT, ENERGY
+from keras_ssp.types import Array
+
+ENERGY_HEADER, VERSION_HEADER = "X-Energy-Joules", "X-Model-Version"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a request may ask of a server.
+
+    Args:
+        body: Bytes of a body.
+        rows: Samples of a request.
+        seconds: Seconds until an answer; and for the client to send its request.
+        batch: Samples that are run together.
+        wait: Seconds that a batch which is not full waits for more.
+        queue: Samples that may wait.
+    """
+
+    body: int = 32 << 20
+    rows: int = 1024
+    seconds: float = 30.0
+    batch: int = 64
+    wait: float = 0.0
+    queue: int = 4096
+
+
+class Predictor:
+    """Runs what requests ask for.
+
+    Args:
+        repository: The models.
+        limits: What a request may ask for.
+        energy: Whether the energy of every prediction is counted.
+    """
+
+    def __init__(
+        self, repository: Repository, limits: Limits, *, energy: bool = True
+    ) -> None:
+        self.repository = repository
+        self.limits = limits
+        self.metrics = Metrics()
+        self._energy = energy
+        self._executor = concurrent.futures.ThreadPoolExecutor(1, "ssp-model")
+        self._batchers: dict[tuple[ExportedModel, str], Batcher] = {}
+
+    def close(self) -> None:
+        """Takes no further batch."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def forget(self) -> None:
+        """Lets go of the models that are no longer served."""
+        alive = self.repository.loaded()
+        for key in [key for key in self._batchers if key[0] not in alive]:
+            del self._batchers[key]
+
+    async def counted(
+        self, target: Target, work: Callable[[Version, ExportedModel], Awaitable[Any]]
+    ) -> Any:
+        """Does the work with the version that is to answer, and counts the request."""
+        started, status, version = time.perf_counter(), "OK", None
+        try:
+            with self.repository.lease(target) as version:
+                model = version.model
+                if model is None:
+                    raise ServingError("UNAVAILABLE", "The version is being unloaded.")
+                return await work(version, model)
+        except ServingError as error:
+            status = error.code
+            raise
+        except Exception:
+            status = "INTERNAL"
+            raise
+        finally:
+            # Only names that exist: others would fill the metrics with what is asked.
+            self.metrics.request(
+                "" if version is None else target.name,
+                "" if version is None else str(version.number),
+                "predict",
+                status,
+                time.perf_counter() - started,
+            )
+
+    async def _run(
+        self, model: ExportedModel, signature: str, arrays: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        key = (model, signature)
+        if key not in self._batchers:
+            self._batchers[key] = Batcher(
+                lambda arrays: model.run(signature, arrays),
+                self._executor,
+                largest=self.limits.batch,
+                wait=self.limits.wait,
+                queue=self.limits.queue,
+            )
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await self._batchers[key](arrays)
+        except TimeoutError:
+            raise ServingError(
+                "DEADLINE_EXCEEDED",
+                f"The answer took longer than {self.limits.seconds:g} s.",
+            ) from None
+
+    async def predict(
+        self,
+        name: str,
+        version: Version,
+        model: ExportedModel,
+        signature: str,
+        arrays: Mapping[str, Array],
+    ) -> tuple[dict[str, Array], dict[str, str]]:
+        """What a signature answers, and headers that tell what it cost."""
+        try:
+            check_inputs(arrays, model.inputs[signature])
+        except ValueError as error:
+            raise invalid(str(error)) from None
+        rows = len(next(iter(arrays.values())))
+        if rows > self.limits.rows:
+            raise invalid(
+                f"Task size {rows} is larger than maximum input batch size "
+                f"{self.limits.rows}"
+            )
+        counted = signature == ENERGY or (
+            self._energy and signature == DEFAULT and ENERGY in model.signatures
+        )
+        outputs = await self._run(model, ENERGY if counted else signature, arrays)
+        headers = {VERSION_HEADER: str(version.number)}
+        if counted and model.card is not None:
+            self.metrics.samples(name, str(version.number), model, outputs)
+            headers[ENERGY_HEADER] = repr(float(outputs["energy_joules"].sum()))
+        if signature == DEFAULT:
+            outputs = {k: outputs[k] for k in model.outputs[DEFAULT]}
+        return outputs, headers
