@@ -48,8 +48,16 @@ def add(commands: Any) -> None:
         metavar="LABEL=WHICH",
         help="of a frontier: the label of a version, and the network: knee, best, "
         "within=POINTS, budget=ENERGY or a name; may be repeated (default: "
-        "eco=within=5 knee=knee accurate=best)",
+        "eco=within=10 knee=knee accurate=best)",
     )
+    _answer_flags(command)
+    _data_flags(command)
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace a version that is there"
+    )
+
+
+def _answer_flags(command: Any) -> None:
     command.add_argument(
         "--output",
         choices=("logits", "probabilities", "values"),
@@ -70,6 +78,9 @@ def add(commands: Any) -> None:
         help="take normalised samples, as the network is fed them, instead of samples "
         "as they are stored",
     )
+
+
+def _data_flags(command: Any) -> None:
     command.add_argument(
         "--data",
         default=None,
@@ -83,9 +94,6 @@ def add(commands: Any) -> None:
         default=None,
         help=f"what operations cost: {', '.join(hardware.names())} (default: that of "
         "the run)",
-    )
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace a version that is there"
     )
 
 

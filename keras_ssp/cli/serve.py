@@ -57,6 +57,15 @@ def add(commands: Any) -> None:
         help="what clients must send as X-API-Key or as a bearer token (default: the "
         f"variable {KEY}, or nothing)",
     )
+    command.add_argument(
+        "--no-energy",
+        action="store_true",
+        help="count the energy of `energy_report` requests alone",
+    )
+    _limit_flags(command)
+
+
+def _limit_flags(command: Any) -> None:
     group = command.add_argument_group("limits")
     for flag, kind, default, text in (
         ("--max-body", float, 32, "MiB of a request"),
@@ -69,11 +78,6 @@ def add(commands: Any) -> None:
         group.add_argument(
             flag, type=kind, default=default, help=f"{text} (default: {default})"
         )
-    command.add_argument(
-        "--no-energy",
-        action="store_true",
-        help="count the energy of `energy_report` requests alone",
-    )
 
 
 def _serve(arguments: Any) -> None:
