@@ -17,13 +17,19 @@ from keras_ssp.graph import keras_private
 #: Up to this many steps the loop of an exported graph is written out.
 MAX_EXPORTED_STEPS = 128
 
-_exporting: ContextVar[bool] = ContextVar("keras_ssp_exporting", default=False)
+# `None` outside of `exporting`, inside of it whether gradients are kept.
+_exporting: ContextVar[bool | None] = ContextVar("keras_ssp_exporting", default=None)
 
 
 @contextlib.contextmanager
-def exporting() -> Iterator[None]:
-    """Graphs that are written inside the block are to leave Python."""
-    token = _exporting.set(True)
+def exporting(*, gradients: bool = True) -> Iterator[None]:
+    """Graphs that are written inside the block are to leave Python.
+
+    Args:
+        gradients: Whether the surrogate gradient is written, too. Without it the
+            gradient through spikes is zero. Defaults to `True`.
+    """
+    token = _exporting.set(gradients)
     try:
         yield
     finally:
@@ -32,4 +38,9 @@ def exporting() -> Iterator[None]:
 
 def leaves_python() -> bool:
     """Whether the graph that is being written is to leave Python."""
-    return _exporting.get() or keras_private.within_export()
+    return _exporting.get() is not None or keras_private.within_export()
+
+
+def without_gradient() -> bool:
+    """Whether it is to leave without the surrogate gradient."""
+    return _exporting.get() is False

@@ -9,7 +9,11 @@ import keras
 import tensorflow as tf
 
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
-from keras_ssp.kernels.exporting import MAX_EXPORTED_STEPS, leaves_python
+from keras_ssp.kernels.exporting import (
+    MAX_EXPORTED_STEPS,
+    leaves_python,
+    without_gradient,
+)
 from keras_ssp.kernels.loop import (
     States,
     backward_unrolled,
@@ -31,6 +35,8 @@ def run_loop(
     # Only a graph can leave Python, and to look whether it does takes a while.
     leaves = tf.inside_function() and leaves_python()
     forward, backward = _exported(spec) if leaves else _compiled(spec)
+    if leaves and without_gradient():
+        return forward(x, tuple(map(tf.convert_to_tensor, parameters)))
 
     # Tensors, not variables: a custom gradient may not capture a variable.
     @tf.custom_gradient

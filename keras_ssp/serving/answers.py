@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import keras
 from keras import ops, tree
 
-from keras_ssp.energy import hardware
 from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.meter import EnergyMeter, SiteKey
-from keras_ssp.energy.prices import Prices, prices_of
+from keras_ssp.energy.prices import Prices
 from keras_ssp.serving.spec import ExportSpec, symbolic_inputs
 from keras_ssp.types import Tensor, Tensors
 
@@ -39,7 +38,6 @@ class Answers:
         self.meter = EnergyMeter(model)
         self._structure = symbolic_inputs(model)
         self._preprocess = spec.preprocess()
-        self._energy = hardware.get(spec.energy_model)
 
     def default(self, *inputs: Tensor) -> Answer:
         """What the model answers."""
@@ -78,6 +76,12 @@ class Answers:
             "energy_joules": spiking + analogue + wrong,
             "synaptic_energy_joules": spiking + wrong,
         }
+        taken = {*answer} & {*totals, *layers}
+        if taken:
+            raise ValueError(
+                "The model's outputs must have other names than what is counted. "
+                f"Received: {', '.join(map(repr, sorted(taken)))}."
+            )
         return {**answer, **totals, **layers}
 
     def layer_counts(self, *inputs: Tensor) -> Answer:
@@ -106,8 +110,10 @@ class Answers:
         facts = self.meter.facts()
         names = answer_names([each for _, each in facts])
         return [
-            (key, each, prices_of(each, self._energy), name)
-            for (key, each), name in zip(facts, names, strict=True)
+            (key, each, prices, name)
+            for (key, each), prices, name in zip(
+                facts, self.spec.prices, names, strict=True
+            )
         ]
 
     def _rasters(
@@ -140,9 +146,7 @@ class Answers:
                     "`output` must be 'values', and `labels` left out, for a model "
                     f"with several outputs. Received: {len(flat)} outputs."
                 )
-            names = getattr(self.model, "output_names", None) or ()
-            if len(set(names)) != len(flat):
-                names = [f"output_{k}" for k in range(len(flat))]
+            names = self._output_names(returned, len(flat))
             return {
                 str(n): ops.cast(x, "float32") for n, x in zip(names, flat, strict=True)
             }
@@ -150,6 +154,14 @@ class Answers:
         if spec.softmax:
             values = ops.softmax(values, axis=-1)
         return {spec.output: values}
+
+    def _output_names(self, returned: Tensors, count: int) -> list[str]:
+        if isinstance(returned, Mapping) and len(returned) == count:
+            return [str(name) for name in sorted(returned)]  # the order of `flatten`
+        names = [str(n) for n in getattr(self.model, "output_names", None) or ()]
+        if len(set(names)) == count:
+            return names
+        return [f"output_{k}" for k in range(count)]
 
 
 def answer_names(facts: Sequence[LayerFacts]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from keras_ssp._checks import one_of
 from keras_ssp.datasets import ImageData
 from keras_ssp.energy import EnergyModelLike, hardware
+from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.energy.prices import prices_of
 from keras_ssp.serving.answers import answer_names
@@ -21,6 +22,7 @@ from keras_ssp.serving.spec import (
     ExportSpec,
     Preprocessing,
     spec_of,
+    symbolic_inputs,
 )
 from keras_ssp.serving.twin import write_by_twin
 from keras_ssp.serving.versions import next_version, version_of, whole
@@ -126,6 +128,8 @@ def export(
     energy = hardware.get(energy_model)
     if data is None and isinstance(preprocessing, ImageData):
         data = preprocessing
+    symbolic_inputs(model)  # what cannot be exported is told before it is measured
+    meter = EnergyMeter(model)
     spec = spec_of(
         model,
         output=output,
@@ -133,13 +137,13 @@ def export(
         preprocessing=preprocessing,
         input_dtype=input_dtype,
         energy_model=energy.to_dict(),
+        prices=[prices_of(facts, energy) for facts in _facts(meter)],
     )
     if files and format != "saved_model":
         raise ValueError(
             "`files` must be left out for a format that is one file. Received: "
             f"format={format!r}, files={list(files)}."
         )
-    meter = EnergyMeter(model)
     evaluation = _evaluate(meter, data, data_name, energy)
     card = _card(model, meter, spec, evaluation, preprocessing, seed, config, extra)
     with whole(target, overwrite=overwrite) as partial:
@@ -190,16 +194,11 @@ def _card(
     config: Table | None,
     extra: Table | None,
 ) -> Config:
-    if not meter.readable and not meter.sites:
-        # The layers of a subclassed model are known when it has run.
-        meter.run(model_inputs(model))
-    facts = [each for _, each in meter.facts()]
-    energy = hardware.get(spec.energy_model)
-    prices = [prices_of(each, energy) for each in facts]
+    facts = _facts(meter)
     card = make_card(
         model,
         spec,
-        list(zip(facts, prices, answer_names(facts), strict=True)),
+        list(zip(facts, spec.prices, answer_names(facts), strict=True)),
         time_steps=meter.time_steps,
         ann_macs=meter.ann_macs,
         notes=meter.notes,
@@ -213,14 +212,15 @@ def _card(
     return card
 
 
-def model_inputs(model: keras.Model) -> Array:
-    """Zeros in the structure that a model takes, one sample."""
-    from keras_ssp.serving.spec import symbolic_inputs
-
-    return keras.tree.map_structure(
-        lambda t: np.zeros([1, *(n or 1 for n in t.shape[1:])], str(t.dtype)),
-        symbolic_inputs(model),
-    )
+def _facts(meter: EnergyMeter) -> list[LayerFacts]:
+    if not meter.readable and not meter.sites:
+        # The layers of a subclassed model are known when it has run.
+        zeros = keras.tree.map_structure(
+            lambda t: np.zeros([1, *(n or 1 for n in t.shape[1:])], str(t.dtype)),
+            symbolic_inputs(meter.model),
+        )
+        meter.run(zeros)
+    return [facts for _, facts in meter.facts()]
 
 
 def _evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Iterator, Mapping
 
@@ -10,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssp.datasets import ImageData
-from keras_ssp.energy import EnergyModelLike, EnergyReport, hardware
+from keras_ssp.energy import EnergyModel, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.energy.counting import LayerFacts
+from keras_ssp.energy.prices import prices_of
 from keras_ssp.serving.card import read_card
 from keras_ssp.serving.writers import COUNTS
 from keras_ssp.types import Array, Config, StrPath
@@ -134,8 +136,10 @@ class ExportedModel:
                 f"path={self.path}, without an energy card."
             )
         arrays = {n: x[:samples] for n, x in self._arrays(data).items()}
-        energy = hardware.get(energy_model or self.card["energy_model"])
         layers = self.card["layers"]
+        energy = hardware.get(energy_model or self.card["energy_model"])
+        if energy_model is None:
+            self._check_prices(energy)
         keys = [layer["key"] for layer in layers]
         sums: list[dict[str, Array]] = [{} for _ in layers]
         total = 0
@@ -157,6 +161,18 @@ class ExportedModel:
             ann_macs=model["ann_macs"],
             notes=tuple(model["notes"]),
         )
+
+    def _check_prices(self, energy: EnergyModel) -> None:
+        """Whether the card's energy model is what the card's prices are from."""
+        for layer in (self.card or {})["layers"]:
+            found = prices_of(LayerFacts.from_dict(layer), energy).to_dict()
+            known = layer["price_joules"]
+            if not all(math.isclose(1e-12 * found[k], v) for k, v in known.items()):
+                raise ValueError(
+                    "`energy_model` must be given: the model was exported with one of "
+                    "a class of its own, which its energy card cannot hold. Received: "
+                    f"energy_model=None, for '{energy.name}'."
+                )
 
     def _arrays(self, data: Array | Mapping[str, Array] | ImageData) -> Arrays:
         card = self.card or {}

@@ -14,6 +14,7 @@ from keras import ops, tree
 from keras_ssp import graph
 from keras_ssp._checks import one_of
 from keras_ssp.datasets import ImageData
+from keras_ssp.energy.prices import Prices
 from keras_ssp.types import Config, Sizes, Table, Tensor, Tensors
 
 OUTPUTS = ("logits", "probabilities", "values")
@@ -58,6 +59,7 @@ class ExportSpec:
         scale, shift: The normalisation `x * scale + shift` inside, if any.
         layer: A preprocessing layer in its stead, as Keras serializes it.
         energy_model: As `EnergyModel.to_dict` returns it.
+        prices: What spikes and SynOps cost in each row of the report, in order.
     """
 
     inputs: tuple[InputSpec, ...]
@@ -68,6 +70,7 @@ class ExportSpec:
     shift: tuple[float, ...] = ()
     layer: Config | None = None
     energy_model: Config = dataclasses.field(default_factory=dict)
+    prices: tuple[Prices, ...] = ()
 
     def to_dict(self) -> Config:
         """The spec as plain JSON types."""
@@ -81,7 +84,8 @@ class ExportSpec:
             for each in values["inputs"]
         )
         listed = {k: tuple(values[k]) for k in ("labels", "scale", "shift")}
-        return cls(**{**values, "inputs": inputs, **listed})
+        prices = tuple(Prices(**each) for each in values["prices"])
+        return cls(**{**values, "inputs": inputs, "prices": prices, **listed})
 
     def preprocess(self) -> Callable[[Tensor, str], Tensor]:
         """A function of a served input and a dtype: what the network is fed."""
@@ -110,6 +114,7 @@ def spec_of(
     preprocessing: Preprocessing,
     input_dtype: str | None,
     energy_model: Config,
+    prices: Sequence[Prices],
 ) -> ExportSpec:
     """Works out the spec of an export; arguments as for `export`."""
     normalised = ends_in_softmax(model)
@@ -129,6 +134,7 @@ def spec_of(
         softmax=output == "probabilities" and not normalised,
         labels=_labels(labels, model),
         energy_model=energy_model,
+        prices=tuple(prices),
     )
     return dataclasses.replace(spec, **_preprocessing(preprocessing, spec.inputs))
 

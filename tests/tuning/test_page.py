@@ -3,7 +3,7 @@
 import pytest
 
 from keras_ssp.tuner.results import read_search
-from tests.tuning.browser import browser
+from tests.browser import browser
 from tests.tuning.helpers import OBJECTIVES, write_search
 from tuning.page import write_page
 from tuning.parallel import scale_of

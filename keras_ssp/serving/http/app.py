@@ -15,15 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from keras_ssp.serving.exported import ExportedModel
 from keras_ssp.serving.http import open_inference as v2
 from keras_ssp.serving.http import tensorflow_rest as v1
 from keras_ssp.serving.http.errors import ServingError, invalid
 from keras_ssp.serving.http.pages import Pages, json_response
-from keras_ssp.serving.http.predicting import Limits, Predictor
+from keras_ssp.serving.http.predicting import Answering, Limits, Predictor
 from keras_ssp.serving.http.repository import Repository
 from keras_ssp.serving.http.targets import Target
-from keras_ssp.serving.http.versions import Version
 
 BUDGET_HEADER = "x-energy-budget-nj"
 _LARGE = 1 << 18  # bytes of a body that is read away from the event loop
@@ -183,12 +181,12 @@ class Server:
                 return json_response(answer)
         body = await self._body(request)
 
-        async def work(version: Version, model: ExportedModel) -> Response:
+        async def work(answering: Answering) -> Response:
             if asked.method != "predict":
                 raise v1.no_such_method(asked.method)
-            parsed = await _aside(body, v1.parse_predict, body, model)
+            parsed = await _aside(body, v1.parse_predict, body, answering.model)
             outputs, headers = await self._predictor.predict(
-                target.name, version, model, parsed.signature, parsed.arrays
+                answering, parsed.signature, parsed.arrays
             )
             answer = v1.predict_answer(outputs, rows=parsed.rows)
             return json_response(answer, headers=headers)
@@ -213,12 +211,13 @@ class Server:
         document, budget = await _aside(body, v2.read_body, body)
         target = dataclasses.replace(target, budget_nj=budget or budget_of(request))
 
-        async def work(version: Version, model: ExportedModel) -> Response:
-            parsed = await _aside(body, v2.parse_infer, document, model)
+        async def work(answering: Answering) -> Response:
+            parsed = await _aside(body, v2.parse_infer, document, answering.model)
             outputs, headers = await self._predictor.predict(
-                target.name, version, model, parsed.signature, parsed.arrays
+                answering, parsed.signature, parsed.arrays
             )
-            answer = v2.infer_answer(target.name, version, parsed, outputs)
+            name, version = answering.name, answering.version
+            answer = v2.infer_answer(name, version, parsed, outputs)
             return json_response(answer, headers=headers)
 
         return await self._predictor.counted(target, work)

@@ -220,7 +220,7 @@ def model_metadata(name: str, versions: list[Version], version: Version) -> Conf
         raise ServingError("UNAVAILABLE", f"Model {name} is being unloaded.")
     return {
         "name": name,
-        "versions": [str(each.number) for each in versions],
+        "versions": [str(n) for n in sorted(each.number for each in versions)],
         "platform": PLATFORM,
         "inputs": [_described(each) for each in model.inputs[DEFAULT].values()],
         "outputs": [_described(each) for each in model.outputs[DEFAULT].values()],

@@ -22,6 +22,8 @@ from keras_ssp.types import Config
 _PAGE = {
     "index.html": "text/html",
     "page.js": "text/javascript",
+    "drawing.js": "text/javascript",
+    "samples.js": "text/javascript",
     "style.css": "text/css",
 }
 
@@ -54,7 +56,7 @@ class Pages:
         file = request.path_params.get("file", "index.html")
         if file not in _PAGE:
             raise ServingError("NOT_FOUND", f"Malformed request: {request.url.path}")
-        found = importlib.resources.files("keras_ssp.serving") / "page" / file
+        found = importlib.resources.files("keras_ssp.serving.http") / "page" / file
         headers = {
             # What is shown comes from here alone, whatever a model is named.
             "content-security-policy": "default-src 'self'; img-src 'self' data: blob:",

@@ -43,6 +43,23 @@ class Limits:
     queue: int = 4096
 
 
+@dataclasses.dataclass(kw_only=True)
+class Answering:
+    """A request that is being answered.
+
+    Args:
+        name: Name of the model.
+        version: The version that answers.
+        model: Its model.
+        signature: What is asked of it, as soon as that is known.
+    """
+
+    name: str
+    version: Version
+    model: ExportedModel
+    signature: str = ""
+
+
 class Predictor:
     """Runs what requests ask for.
 
@@ -73,16 +90,18 @@ class Predictor:
             del self._batchers[key]
 
     async def counted(
-        self, target: Target, work: Callable[[Version, ExportedModel], Awaitable[Any]]
+        self, target: Target, work: Callable[[Answering], Awaitable[Any]]
     ) -> Any:
         """Does the work with the version that is to answer, and counts the request."""
-        started, status, version = time.perf_counter(), "OK", None
+        started, status, answering = time.perf_counter(), "OK", None
         try:
             with self.repository.lease(target) as version:
-                model = version.model
-                if model is None:
+                if version.model is None:
                     raise ServingError("UNAVAILABLE", "The version is being unloaded.")
-                return await work(version, model)
+                answering = Answering(
+                    name=target.name, version=version, model=version.model
+                )
+                return await work(answering)
         except ServingError as error:
             status = error.code
             raise
@@ -92,9 +111,9 @@ class Predictor:
         finally:
             # Only names that exist: others would fill the metrics with what is asked.
             self.metrics.request(
-                "" if version is None else target.name,
-                "" if version is None else str(version.number),
-                "predict",
+                "" if answering is None else answering.name,
+                "" if answering is None else str(answering.version.number),
+                "" if answering is None else answering.signature,
                 status,
                 time.perf_counter() - started,
             )
@@ -121,14 +140,11 @@ class Predictor:
             ) from None
 
     async def predict(
-        self,
-        name: str,
-        version: Version,
-        model: ExportedModel,
-        signature: str,
-        arrays: Mapping[str, Array],
+        self, answering: Answering, signature: str, arrays: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, str]]:
         """What a signature answers, and headers that tell what it cost."""
+        answering.signature = signature
+        model, version = answering.model, str(answering.version.number)
         try:
             check_inputs(arrays, model.inputs[signature])
         except ValueError as error:
@@ -139,13 +155,13 @@ class Predictor:
                 f"Task size {rows} is larger than maximum input batch size "
                 f"{self.limits.rows}"
             )
-        counted = signature == ENERGY or (
-            self._energy and signature == DEFAULT and ENERGY in model.signatures
+        counted = model.card is not None and (
+            signature == ENERGY or (self._energy and signature == DEFAULT)
         )
         outputs = await self._run(model, ENERGY if counted else signature, arrays)
-        headers = {VERSION_HEADER: str(version.number)}
-        if counted and model.card is not None:
-            self.metrics.samples(name, str(version.number), model, outputs)
+        headers = {VERSION_HEADER: version}
+        if counted:
+            self.metrics.samples(answering.name, version, model, outputs)
             headers[ENERGY_HEADER] = repr(float(outputs["energy_joules"].sum()))
         if signature == DEFAULT:
             outputs = {k: outputs[k] for k in model.outputs[DEFAULT]}

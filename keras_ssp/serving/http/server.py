@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 
-from keras_ssp._extras import require
+import uvicorn
+
 from keras_ssp.serving.http.app import Server
 from keras_ssp.serving.http.predicting import Limits
 from keras_ssp.serving.http.repository import Repository
 from keras_ssp.types import StrPath
 
+_GRACE = 30  # seconds for requests under way when the server is asked to end
 
-def serve(
+
+def make_server(
     root: StrPath,
     *,
     host: str = "127.0.0.1",
@@ -21,8 +24,8 @@ def serve(
     api_key: str | None = None,
     poll: float = 2.0,
     energy: bool = True,
-) -> None:
-    """Serves exported models until it is interrupted.
+) -> uvicorn.Server:
+    """A server of exported models, which are loaded; `run` starts it.
 
     Args:
         root: Folder of the models, or of one model.
@@ -31,25 +34,28 @@ def serve(
         policy: As for `Repository`.
         limits: What a request may ask for.
         api_key: What clients must show. Defaults to nothing.
-        poll: Seconds between two looks for new versions. Defaults to 2.
+        poll: Seconds between two looks for new versions, 0 for none. Defaults to 2.
         energy: Whether the energy of every prediction is counted.
     """
-    uvicorn = require("uvicorn", extra="serve")
     repository = Repository(root, policy=policy)
     server = Server(
         repository, limits=limits, api_key=api_key, poll=poll, energy=energy
     )
-    application = server.application()  # a missing extra shows before models load
-    logging.getLogger("keras_ssp.serving").setLevel(logging.INFO)
     repository.scan()
     config = uvicorn.Config(
-        application,
+        server.application(),
         host=host,
         port=port,
         log_level="info",
         access_log=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=30,
+        timeout_keep_alive=_GRACE,
+        timeout_graceful_shutdown=_GRACE,
         server_header=False,
     )
-    uvicorn.Server(config).run()
+    return uvicorn.Server(config)
+
+
+def serve(root: StrPath, **options: object) -> None:
+    """Serves exported models until it is interrupted; options as for `make_server`."""
+    logging.getLogger("keras_ssp.serving").setLevel(logging.INFO)
+    make_server(root, **options).run()  # type: ignore[arg-type]

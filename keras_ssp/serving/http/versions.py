@@ -95,7 +95,8 @@ def within_budget(versions: list[Version], target: Target) -> Version:
             f"No version of model {target.name} has a measured energy, so none can be "
             "chosen by an energy budget. Remedy: export it with data.",
         )
-    kept = [v for v in priced if (v.energy_nj or 0.0) <= budget]
+    # Joules become nJ in floating point: a budget of 90 takes what spends 90.
+    kept = [v for v in priced if (v.energy_nj or 0.0) <= budget * (1 + 1e-9)]
     if not kept:
         cheapest = min(priced, key=lambda v: v.energy_nj or 0.0)
         raise ServingError(

@@ -68,11 +68,13 @@ class Browser:
         return message
 
     def open(self, path, width, height=900):
-        """Opens a file in a window of so many pixels, and waits until it is loaded."""
+        """Opens a file or address in a window of so many pixels; waits for it."""
         self.seen.clear()
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1}
         self.call("Emulation.setDeviceMetricsOverride", mobile=width < 600, **metrics)
-        self.call("Page.navigate", url=pathlib.Path(path).resolve().as_uri())
+        remote = str(path).startswith("http")
+        url = str(path) if remote else pathlib.Path(path).resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not any(m["method"] == "Page.loadEventFired" for m in self.seen):
             self._receive()
         frames = (
