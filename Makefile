@@ -4,7 +4,7 @@ PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
 
-.PHONY: help demo pareto test test-slow lint format clean
+.PHONY: help demo pareto saved-models serve test test-slow lint format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -21,15 +21,32 @@ help:  ## list the commands
 	$(INSTALL) -e ".[demo,pages]"
 	@touch $@ .venv/.demo
 
+.venv/.serve: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[demo,serve]"
+	@touch $@ .venv/.demo
+
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) -e ".[dev]"
-	@touch $@ .venv/.demo .venv/.pareto
+	@touch $@ .venv/.demo .venv/.pareto .venv/.serve
 
 demo: .venv/.demo  ## train with and without the penalty, print what it saves
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp demo
 
 pareto: .venv/.pareto  ## search the digits' frontier of accuracy and energy
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tuning search digits --trials 24 --out runs/pareto
+
+serve: .venv/.serve  ## serve the models in saved_models at http://127.0.0.1:8501
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp serve saved_models
+
+SAVED := TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp
+DIGITS := --data digits --batch-size 32 --learning-rate 0.004 --verbose 0 --overwrite
+saved-models: .venv/.demo  ## train three networks on the digits, export them as a frontier
+	$(SAVED) train $(DIGITS) --weight 30 --run-dir runs/saved_models/eco
+	$(SAVED) train $(DIGITS) --weight 3 --run-dir runs/saved_models/knee
+	$(SAVED) train $(DIGITS) --weight 0.1 --run-dir runs/saved_models/accurate
+	rm -rf saved_models/digits
+	$(SAVED) export runs/saved_models/eco runs/saved_models/knee runs/saved_models/accurate \
+		--to saved_models/digits --pick eco=eco --pick knee=knee --pick accurate=accurate
 
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
@@ -38,7 +55,7 @@ test: .venv/.dev  ## the whole test suite, on all three backends
 
 test-slow: .venv/.dev  ## exhaustive runs: threads, and processes that are killed
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
-	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning
+	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning tests/serving
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

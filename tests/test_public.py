@@ -12,16 +12,17 @@ import pytest
 import keras_ssp
 
 # Imported when they are asked for, so not by `from keras_ssp import *`.
-LATER = {"pareto", "studies", "tuner"}
+LATER = {"export", "export_front", "pareto", "serving", "studies", "tuner"}
 PUBLIC = {
     "keras_ssp": """
         BalancedPenalty DirectEncoding EnergyBudget EnergyModel EnergyMonitor
         EnergyReport EventFrames LIF LatencyEncoding PenaltySchedule
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
-        callbacks conversion convert datasets energy energy_report fan_out layers
-        models pareto penalize penalties penalty_values register_energy_model
-        set_penalty_weight studies surrogates synapses train training tuner types
+        callbacks conversion convert datasets energy energy_report export export_front
+        fan_out layers models pareto penalize penalties penalty_values
+        register_energy_model serving set_penalty_weight studies surrogates synapses
+        train training tuner types
     """,
     "keras_ssp.callbacks": """
         EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard
@@ -50,6 +51,9 @@ PUBLIC = {
     "keras_ssp.penalties": """
         BalancedPenalty SpikeCountPenalty SpikePenalty SynOpsTarget SynapticPenalty
         get names penalize register set_penalty_weight
+    """,
+    "keras_ssp.serving": """
+        export export_front read_card
     """,
     "keras_ssp.studies": """
         Study compare
@@ -118,6 +122,7 @@ USER = """
         convert,
         datasets,
         energy_report,
+        export,
         fan_out,
         models,
         penalize,
@@ -149,6 +154,7 @@ USER = """
     callbacks = [EnergyMonitor(np.ones((2, 4))), PenaltySchedule(1e-3, epochs=2)]
     network: keras.Model = models.cnn7((28, 28, 1), 10, width=0.25, beta=0.9)
     spiking: keras.Model = convert(network, np.ones((2, 28, 28, 1)), time_steps=4)
+    path: str = str(export(network, "saved_models/cnn7/1", labels=["a", "b"]))
     study = Study(base=TrainConfig(), weights=(0.1, 1.0))
 """
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
-import shutil
 
 import keras
 
-from keras_ssp import training
+from keras_ssp import serving, training
 from keras_ssp.datasets import ImageData, load
 from keras_ssp.energy import EnergyReport
+from keras_ssp.serving.versions import next_version
 from keras_ssp.training import TrainConfig, evaluate
 from keras_ssp.training.folder import write_json
 from keras_ssp.tuner.records import TrialRecord
@@ -62,7 +61,8 @@ def export(
         verbose: 1 shows progress bars. Defaults to 0.
 
     Returns:
-        What was saved: `model.keras`, `energy.json`, `energy.md` and `pick.json`.
+        What was saved: a SavedModel, as `keras_ssp.export` writes it, with
+        `model.keras`, `energy.json`, `energy.md` and `pick.json` in `assets.extra/`.
 
     Raises:
         FileNotFoundError: If there is no search in the folder, or its network is gone.
@@ -88,7 +88,22 @@ def export(
         "test": {**found.summary(), "data": images.name},
         **trial.to_dict(),
     }
-    target = _save(out or _default(results), model, found.report, record)
+    target = serving.export(
+        model,
+        next_version(out or _default(results)),
+        preprocessing=images,
+        labels=images.labels,
+        energy_model=prices,
+        seed=config.seed if config else None,
+        config=config.to_dict() if config else None,
+        extra={"pick": pick, "trial": trial.trial},
+        files={
+            "model.keras": model.save,
+            "energy.json": found.report.to_json,
+            "energy.md": found.report.to_markdown,
+            "pick.json": lambda path: write_json(path, record),
+        },
+    )
     return Exported(
         trial=trial,
         folder=target,
@@ -125,23 +140,3 @@ def _retrained(
 
 def _default(results: SearchResults) -> pathlib.Path:
     return pathlib.Path("saved_models") / results.name
-
-
-def _save(
-    out: pathlib.Path, model: keras.Model, report: EnergyReport, record: Config
-) -> pathlib.Path:
-    """Writes a new version, whole or not at all: a server may be looking."""
-    out.mkdir(parents=True, exist_ok=True)
-    versions = [int(path.name) for path in out.iterdir() if path.name.isdigit()]
-    target = out / str(max(versions, default=0) + 1)
-    partial = out / f".{target.name}.partial-{os.getpid()}"
-    try:
-        partial.mkdir()
-        model.save(partial / "model.keras")
-        report.to_json(partial / "energy.json")
-        report.to_markdown(partial / "energy.md")
-        write_json(partial / "pick.json", record)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target

@@ -81,7 +81,7 @@ def _limit_flags(command: Any) -> None:
 
 
 def _serve(arguments: Any) -> None:
-    for module in ("starlette", "uvicorn", "prometheus_client"):
+    for module in ("starlette", "uvicorn", "orjson", "prometheus_client"):
         require(module, extra="serve")
     from keras_ssp.serving.http.predicting import Limits
     from keras_ssp.serving.http.server import serve

@@ -87,15 +87,17 @@ def test_export_takes_the_trials_network(searched, tmp_path, capsys):
     out = tmp_path / "saved_models" / "tiny"
     assert run("export", folder, "--out", out, "--verbose", 0) == 0
     assert "test accuracy" in capsys.readouterr().out
-    assert {path.name for path in (out / "1").iterdir()} == {
-        *("model.keras", "energy.json", "energy.md", "pick.json"),
+    assert (out / "1" / "saved_model.pb").is_file()
+    kept = out / "1" / "assets.extra"
+    assert {path.name for path in kept.iterdir()} == {
+        *("model.keras", "energy.json", "energy.md", "pick.json", "energy_card.json"),
     }
-    pick = json.loads((out / "1" / "pick.json").read_text())
+    pick = json.loads((kept / "pick.json").read_text())
     assert pick["trial"] == trial.trial and pick["pick"] == "knee"
     assert pick["config"]["weight"] == trial.values["weight"]
-    report = EnergyReport.from_dict(json.loads((out / "1/energy.json").read_text()))
+    report = EnergyReport.from_dict(json.loads((kept / "energy.json").read_text()))
     assert report.samples == 539  # the test part
-    again = load_run(out / "1" / "model.keras", data="digits").report()
+    again = load_run(kept / "model.keras", data="digits").report()
     assert again.synops == pytest.approx(report.synops, rel=1e-6)
     assert pick["test"]["synops"] == pytest.approx(report.synops)
 
@@ -104,7 +106,7 @@ def test_export_takes_the_trials_network(searched, tmp_path, capsys):
     budget = f"budget={cheapest.metrics['val_synaptic_energy_pj'] * 1.0001}pJ"
     flags = ["--pick", budget, "--retrain", "--out", out, "--verbose", 0]
     assert run("export", folder, *flags) == 0
-    pick = json.loads((out / "2" / "pick.json").read_text())
+    pick = json.loads((out / "2" / "assets.extra" / "pick.json").read_text())
     assert pick["trial"] == cheapest.trial and pick["retrained"]
     assert pick["test"]["validation_accuracy"] == pytest.approx(
         cheapest.metrics["val_accuracy"], abs=0.02

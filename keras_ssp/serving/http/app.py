@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -73,6 +74,9 @@ class Server:
         every = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
         return Starlette(
             routes=[
+                # What is asked most comes first.
+                route("/v1/{rest:path}", self._tensorflow, *every),
+                route("/v2/models/{rest:path}", self._open_inference, *every),
                 route("/", pages.page, "GET"),
                 route("/static/{file}", pages.page, "GET"),
                 route("/api/models", pages.models, "GET"),
@@ -80,10 +84,10 @@ class Server:
                 route("/monitoring/prometheus/metrics", pages.metrics, "GET"),
                 route("/v2", self._server, "GET"),
                 route("/v2/health/{what}", self._health, "GET"),
-                route("/v2/models/{rest:path}", self._open_inference, *every),
                 route("/{rest:path}", self._tensorflow, *every),
             ],
             lifespan=lifespan,
+            exception_handlers={HTTPException: _not_routed},
         )
 
     async def _watch(self) -> None:
@@ -107,6 +111,9 @@ class Server:
                 return await handler(request)
             except ServingError as error:
                 return json_response({"error": error.message}, status=error.status)
+            except RecursionError:
+                told = {"error": "JSON Parse error: The document is nested too deep"}
+                return json_response(told, status=400)
             except Exception:
                 _log.exception("%s %s", request.method, request.url.path)
                 return json_response(
@@ -242,6 +249,13 @@ class Server:
             raise ServingError("NOT_FOUND", f"Malformed request: {request.url.path}")
         good = what == "live" or bool(self.repository.names())
         return json_response({what: good}, status=200 if good else 503)
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    """What no route takes, such as a path with a line break, as an error in JSON."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told = {"error": f"Malformed request: {request.method} {request.url.path}"}
+    return json_response(told, status=status)
 
 
 def budget_of(request: Request) -> float | None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 import keras_ssp
 from keras_ssp.serving.exported import ExportedModel, TensorInfo
@@ -222,12 +221,17 @@ def model_metadata(name: str, versions: list[Version], version: Version) -> Conf
         "name": name,
         "versions": [str(n) for n in sorted(each.number for each in versions)],
         "platform": PLATFORM,
-        "inputs": [_described(each) for each in model.inputs[DEFAULT].values()],
-        "outputs": [_described(each) for each in model.outputs[DEFAULT].values()],
+        "inputs": _described(model.inputs[DEFAULT]),
+        "outputs": _described(model.outputs[DEFAULT]),
     }
 
 
-def _described(info: TensorInfo) -> Config:
-    name = "string" if info.dtype == tf.string else info.dtype.name
-    shape = [-1 if n is None else n for n in info.shape]
-    return {"name": info.name, "datatype": _NAMES[name], "shape": shape}
+def _described(tensors: Mapping[str, TensorInfo]) -> list[Config]:
+    return [
+        {
+            "name": name,
+            "datatype": _NAMES[info.dtype.name],
+            "shape": [-1 if n is None else n for n in info.shape],
+        }
+        for name, info in sorted(tensors.items())
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from keras_ssp.serving.http.errors import ServingError
 from keras_ssp.serving.http.metrics import Metrics
 from keras_ssp.serving.http.repository import Repository
 from keras_ssp.serving.http.targets import Target
+from keras_ssp.serving.http.tensors import write_json
 from keras_ssp.serving.http.versions import Version
 from keras_ssp.types import Config
 
@@ -32,8 +32,9 @@ def json_response(
     values: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Values as JSON; NaN is a token, as TensorFlow Serving writes it."""
-    body = json.dumps(values, separators=(",", ":")).encode()
-    return Response(body, status, dict(headers or {}), media_type="application/json")
+    return Response(
+        write_json(values), status, dict(headers or {}), media_type="application/json"
+    )
 
 
 class Pages:

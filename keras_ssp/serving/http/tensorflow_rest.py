@@ -224,14 +224,14 @@ def predict_answer(outputs: Mapping[str, Array], *, rows: bool) -> Config:
         outputs: The outputs by name, each with the samples as its first axis.
         rows: As in the request.
     """
-    lists = {name: from_array(name, array) for name, array in sorted(outputs.items())}
-    if len(lists) == 1:
-        only = next(iter(lists.values()))
+    found = {name: from_array(name, array) for name, array in sorted(outputs.items())}
+    if len(found) == 1:
+        only = next(iter(found.values()))
         return {"predictions" if rows else "outputs": only}
     if not rows:
-        return {"outputs": lists}
-    samples = zip(*lists.values(), strict=True)
-    names = list(lists)
+        return {"outputs": found}
+    samples = zip(*found.values(), strict=True)
+    names = list(found)
     return {"predictions": [dict(zip(names, row, strict=True)) for row in samples]}
 
 

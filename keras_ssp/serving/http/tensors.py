@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
+import orjson
 import tensorflow as tf
 
 from keras_ssp.serving.exported import TensorInfo
@@ -16,6 +17,7 @@ from keras_ssp.serving.http.errors import ServingError, invalid
 from keras_ssp.types import Array
 
 _BYTES = "_bytes"  # names of outputs that end so hold bytes, no text
+_DEEPEST = 32  # axes of an array
 _LONGEST = 200  # characters of a value in a message
 
 
@@ -32,6 +34,8 @@ def to_array(value: Any, info: TensorInfo, *, strict: bool = True) -> Array:
         ServingError: As TensorFlow Serving says it.
     """
     dtype = info.dtype
+    if len(shape_of(value)) > _DEEPEST:
+        raise invalid(f"The list is nested deeper than {_DEEPEST} levels.")
     if dtype == tf.string:
         return _strings(value, dtype)
     try:
@@ -185,9 +189,9 @@ def is_base64(value: Any) -> bool:
 
 
 def from_array(name: str, array: Array) -> Any:
-    """Nested lists of an output; strings as text, or as base64 where they are bytes."""
+    """An output for JSON; strings as text, or as base64 where they are bytes."""
     if array.dtype != object:
-        return array.tolist()
+        return np.ascontiguousarray(array)
 
     def encoded(value: Any) -> Any:
         if isinstance(value, list):
@@ -209,7 +213,17 @@ def parse_json(body: bytes) -> Any:
     if not body.strip():
         raise invalid("JSON Parse error: The document is empty")
     try:
-        found = json.loads(body)
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = _parse_slowly(body)  # which knows NaN, and where an error is
+    if not isinstance(found, dict):
+        raise invalid(f"JSON Value: {shown(found)} Is not object")
+    return found
+
+
+def _parse_slowly(body: bytes) -> Any:
+    try:
+        return json.loads(body)
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     except UnicodeDecodeError as error:
@@ -220,9 +234,31 @@ def parse_json(body: bytes) -> Any:
         raise invalid("JSON Parse error: The document is nested too deep") from None
     except ValueError as error:  # a number of thousands of digits
         raise invalid(f"JSON Parse error: {error}") from None
-    if not isinstance(found, dict):
-        raise invalid(f"JSON Value: {shown(found)} Is not object")
-    return found
+
+
+def write_json(values: object) -> bytes:
+    """Values as JSON; NaN and Infinity are tokens, as TensorFlow Serving writes them.
+
+    Arrays of float32 get as many digits as tell them apart, no more.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray | np.generic):
+            return value.tolist()
+        raise TypeError(f"not JSON: {value!r}")
+
+    def finite(value: Any) -> bool:
+        if isinstance(value, dict):
+            return all(map(finite, value.values()))
+        if isinstance(value, list):
+            return all(map(finite, value))
+        if isinstance(value, np.ndarray):
+            return bool(value.dtype.kind != "f" or np.isfinite(value).all())
+        return not isinstance(value, float) or math.isfinite(value)
+
+    if finite(values):
+        return orjson.dumps(values, default=plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(values, separators=(",", ":"), default=plain).encode()
 
 
 def shown(value: Any) -> str:

@@ -43,7 +43,10 @@ class Version:
     def load(self) -> None:
         """Loads the model; a failure is kept, to be told."""
         try:
-            self.model = ExportedModel(self.path)
+            model = ExportedModel(self.path)
+            if model.card is not None:  # of others, who knows what they do
+                model.warm_up(rows=1)
+            self.model = model
             self.state = AVAILABLE
         except Exception as error:  # whatever is wrong with a folder
             self.state, self.error_code = END, "UNKNOWN"

@@ -364,7 +364,7 @@ WRONG = [
         "/v1/models/half_plus_three:classify",
         {"examples": [{"x": 1}]},
         400,
-        "Expected classification signature method_name to be tensorflow/serving/classify",
+        "Expected classification signature method_name to be tensorflow/serving/class",
     ),
     (
         "POST",
