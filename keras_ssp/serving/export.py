@@ -114,7 +114,7 @@ def export(
     >>> model = keras.Sequential([
     ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(name="a"),
     ...     keras.layers.Dense(3), RateReadout()], name="small")
-    >>> path = keras_ssp.export(model, "saved_models/small/1")
+    >>> path = export(model, "saved_models/small/1")
     >>> import tensorflow as tf
     >>> energy_report = tf.saved_model.load(path).signatures["energy_report"]
     >>> answer = energy_report(inputs=tf.ones((5, 4)))

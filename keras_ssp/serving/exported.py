@@ -54,7 +54,8 @@ class ExportedModel:
     >>> model = keras.Sequential([
     ...     keras.Input((4,)), keras.layers.Dense(8), DirectEncoding(2), LIF(name="a"),
     ...     keras.layers.Dense(3), RateReadout()], name="small")
-    >>> path = keras_ssp.export(model, "saved_models/small/1")
+    >>> from keras_ssp import export
+    >>> path = export(model, "saved_models/small/1")
     >>> exported = ExportedModel(path)
     >>> exported.run("energy_report", {"inputs": np.ones((2, 4))})["synops"].shape
     (2,)

@@ -76,12 +76,11 @@ def export_front(
     Example:
 
     >>> from keras_ssp.training import TrainConfig, train
-    >>> for weight in (0.0, 3.0):
-    ...     config = TrainConfig(epochs=2, width=0.25, weight=weight)
-    ...     _ = train(config, f"runs/digits_{weight:g}", verbose=0)
-    >>> runs = ["runs/digits_0", "runs/digits_3"]
-    >>> export_front(runs, "saved_models/digits", picks={"accurate": "best"})
-    {'accurate': 1}
+    >>> config = TrainConfig(epochs=1, width=0.25, time_steps=1, train_samples=64)
+    >>> _ = train(config, "runs/mine", verbose=0)
+    >>> picks = {"eco": "within=10", "accurate": "best"}
+    >>> export_front(["runs/mine"], "saved_models/digits", picks=picks)
+    {'eco': 1, 'accurate': 1}
     """
     candidates = read_candidates(source)
     chosen = _chosen(candidates, dict(PICKS if picks is None else picks))

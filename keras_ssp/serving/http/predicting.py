@@ -162,7 +162,9 @@ class Predictor:
         headers = {VERSION_HEADER: version}
         if counted:
             self.metrics.samples(answering.name, version, model, outputs)
-            headers[ENERGY_HEADER] = repr(float(outputs["energy_joules"].sum()))
+            headers[ENERGY_HEADER] = format(
+                float(outputs["energy_joules"].sum()), ".8g"
+            )
         if signature == DEFAULT:
             outputs = {k: outputs[k] for k in model.outputs[DEFAULT]}
         return outputs, headers
