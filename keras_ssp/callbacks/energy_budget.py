@@ -38,13 +38,12 @@ class EnergyBudget(Watcher):
         |log(spent) - log(target)| -> 0,     spent <= target
 
     What the network spends is measured on `data`, in evaluation mode, when training
-    begins and many times in each epoch. A controller moves log lambda so that its
-    logarithm falls evenly and arrives a little below the target in time; time counts
-    steps by their learning rate, so that the target is reached while the network can
-    still move. At the end of the last epoch, if what is spent is off by more than
-    `tolerance`, the last network within it is put back, or one on the line between
-    the last above and the last below. A network that spends less than the target
-    without any penalty is left alone: lambda goes to 0.
+    begins and many times in each epoch. A controller moves log lambda so that what is
+    spent falls fast at first, then slower, to a little below the target; time counts
+    steps by their learning rate, so that it is there while the network can still move.
+    At the end of the last epoch, if what is spent is off by more than `tolerance`, the
+    last network within it is put back, or one on the line between the last above and
+    the last below. A network that needs no penalty is left alone: lambda ends at 0.
 
     Put it before `CSVLogger`, checkpoints and the like in the list of callbacks. It
     sets lambda itself, so that of `penalize` does not matter, and adds to the history:
@@ -179,7 +178,8 @@ class EnergyBudget(Watcher):
             self._start(report, loss, clock, x)
         if self._controller is not None:
             if x > self._first + RISEN:
-                self._scale = max(self._scale, first_weight(math.exp(x), self._unit))
+                unit = self._unit * math.exp(self._first - x)  # Omega rose with it
+                self._scale = max(self._scale, first_weight(math.exp(x), unit))
             self._set(self._scale * self._controller.update(clock, x, self.elapsed))
         self._inspect(report)
         if step >= KEEP_FROM * self.all_steps:
