@@ -55,7 +55,7 @@ def test_simulated_trainings_end_on_the_target(target, unit, gain, lag, checks, 
 def test_most_of_the_way_is_done_early(target):
     seen = simulated(target, cosine=False)
     middle = seen[len(seen) // 2][0]
-    assert middle < 0.3 * math.log(205.0 / target)
+    assert middle < 0.1 * math.log(205.0 / target)
 
 
 def test_simulated_lambda_does_not_swing():
