@@ -87,6 +87,10 @@ def test_the_first_penalty_on_the_target_is_a_small_part_of_the_first_loss():
     assert on_target == pytest.approx(0.03 * loss, rel=0.03)
 
 
+def test_a_reduction_that_comes_by_itself_gets_next_to_no_lambda():
+    assert 0.0 < first_weight(1.5, 1.0) < 0.01 * first_weight(2.0, 1.0)
+
+
 @given(st.floats(1.0, 100.0), st.floats(1e-3, 1e6))
 def test_first_lambda_scales_with_the_loss_and_grows_with_the_reduction(r, unit):
     assert first_weight(r, unit) > 0
