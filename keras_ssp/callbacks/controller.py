@@ -30,6 +30,8 @@ LOWEST, HIGHEST = -8.0, 9.0
 # Below the target log lambda is less by this times log(target / energy). Not 0 at once:
 # without lambda the energy of very cheap networks jumps up again, in a few steps.
 LET_GO = 8.0
+# Where log(energy / target) is below this, nothing is asked of the network.
+FREE = -0.5
 
 
 @dataclasses.dataclass
@@ -43,7 +45,8 @@ class Controller:
     measurements. What is wanted leads to the target in time, most of the way early, as
     a fixed lambda does, so that the network can learn at what it may spend. It is asked
     anew each time, so nothing that went wrong before is carried along. Where x is below
-    0, or is soon at this pace, lambda is less: by exp(8 x), of the x that is expected.
+    0, or is soon at this pace, lambda is less: by exp(8 x), of the x that is expected;
+    far below it is 0.
 
     Args:
         past: The last measurements, pairs (clock, x).
@@ -73,6 +76,8 @@ class Controller:
         stride = elapsed / max(self.steps / PART, ANSWER)
         self.exponent += min(stride, LARGEST_STRIDE) * error
         self.exponent = max(LOWEST, min(HIGHEST, self.exponent))
+        if soon < FREE:
+            return 0.0
         return math.exp(self.exponent + LET_GO * min(soon, 0.0))
 
 
