@@ -12,6 +12,7 @@ import numpy as np
 
 import keras_ssp
 from keras_ssp import SynapticPenalty, penalize
+from keras_ssp.layers import LIF, EventFrames, RateReadout
 from tests.helpers import images, small_snn
 
 LABELS = ("a", "b", "c", "d", "e")
@@ -22,6 +23,24 @@ def network(time_steps=4, *, seed=0, **arguments):
     keras.utils.set_random_seed(seed)
     model = small_snn(time_steps, **arguments)
     return penalize(model, SynapticPenalty(1e-3)), images(20, seed=seed)
+
+
+def event_network():
+    """A network of recorded events, and some of those."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((3, 4, 4, 2)),
+            EventFrames(name="events"),
+            keras.layers.Flatten(),
+            LIF(threshold=0.5, name="lif"),
+            keras.layers.Dense(2),
+            RateReadout(),
+        ],
+        name="events",
+    )
+    x = np.random.default_rng(0).poisson(0.4, (8, 3, 4, 4, 2)).astype("float32")
+    return model, x
 
 
 @functools.cache

@@ -13,10 +13,9 @@ import keras_ssp
 from keras_ssp import energy_report
 from keras_ssp.cli import main
 from keras_ssp.energy import EnergyReport
-from keras_ssp.layers import LIF, EventFrames, RateReadout
 from keras_ssp.serving import read_card
 from keras_ssp.training import TrainConfig, train
-from tests.serving.helpers import exported, network, until
+from tests.serving.helpers import event_network, exported, network, until
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="exported models run in TensorFlow"
@@ -40,17 +39,7 @@ def test_the_report_is_that_of_the_model(energy_model):
 
 
 def test_events_and_their_rate(tmp_path):
-    model = keras.Sequential(
-        [
-            keras.Input((3, 4, 4, 2)),
-            EventFrames(name="events"),
-            keras.layers.Flatten(),
-            LIF(threshold=0.5, name="lif"),
-            keras.layers.Dense(2),
-            RateReadout(),
-        ]
-    )
-    x = np.random.default_rng(0).poisson(0.4, (9, 3, 4, 4, 2)).astype("float32")
+    model, x = event_network()
     path = keras_ssp.export(model, tmp_path / "1")
     assert opened(path).report(x).to_dict() == energy_report(model, x).to_dict()
     with pytest.raises(ValueError, match="event counts, so `data` must hold whole"):

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 
 import keras_ssp
-from keras_ssp.layers import LIF, DirectEncoding, EventFrames, RateReadout
+from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from tests.browser import browser
 from tests.helpers import images
-from tests.serving.helpers import LABELS, exported, load, running, until
+from tests.serving.helpers import (
+    LABELS,
+    event_network,
+    exported,
+    load,
+    running,
+    until,
+)
 from tests.serving.http.helpers import frontier
 
 pytest.importorskip("starlette")
@@ -37,24 +44,10 @@ def server(tmp_path_factory):
     )
     labels = [NASTY, *LABELS[1:]]
     keras_ssp.export(model, root / "gray" / "1", labels=labels, input_dtype="uint8")
-    events = keras.Sequential(
-        [
-            keras.Input((3, 4, 4, 2)),
-            EventFrames(name="events"),
-            keras.layers.Flatten(),
-            LIF(threshold=0.5, name="lif"),
-            keras.layers.Dense(2),
-            RateReadout(),
-        ],
-        name="events",
-    )
-    keras_ssp.export(events, root / "events" / "1", data=events_of(8))
+    model, x = event_network()
+    keras_ssp.export(model, root / "events" / "1", data=x)
     with running(root, poll=0) as address:
         yield address
-
-
-def events_of(n):
-    return np.random.default_rng(0).poisson(0.4, (n, 3, 4, 4, 2)).astype("float32")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +189,7 @@ def test_a_drawing(server, tab):
 def test_recorded_events(server, tab):
     show(tab, server, 400, "events")
     assert tab.evaluate("document.querySelector('#pad').parentElement.hidden")
-    events = events_of(1)
+    events = event_network()[1][:1]
     give(tab, "events.npy", npy(events[0].astype("uint8")))
     predict(tab)
     captions = tab.evaluate(
