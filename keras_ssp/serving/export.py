@@ -25,7 +25,7 @@ from keras_ssp.serving.spec import (
     symbolic_inputs,
 )
 from keras_ssp.serving.twin import write_by_twin
-from keras_ssp.serving.versions import next_version, version_of, whole
+from keras_ssp.serving.versions import check_free, next_version, version_of, whole
 from keras_ssp.training.evaluation import EVALUATION_BATCH
 from keras_ssp.types import Array, Config, Data, StrPath, Table
 
@@ -128,7 +128,9 @@ def export(
     energy = hardware.get(energy_model)
     if data is None and isinstance(preprocessing, ImageData):
         data = preprocessing
-    symbolic_inputs(model)  # what cannot be exported is told before it is measured
+    # What cannot be exported is told before anything is measured.
+    check_free(target, overwrite)
+    symbolic_inputs(model)
     meter = EnergyMeter(model)
     spec = spec_of(
         model,

@@ -59,14 +59,14 @@ def whole(target: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Path]:
     Raises:
         FileExistsError: If there is one, and it may not be replaced.
     """
-    _check_free(target, overwrite)
+    check_free(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(target.parent)
     partial = target.parent / _partial_name(target)
     try:
         yield partial
         flush(partial)
-        _check_free(target, overwrite)
+        check_free(target, overwrite)
         _put(partial, target)
     finally:
         _remove(partial)
@@ -94,7 +94,12 @@ def flush(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-def _check_free(target: pathlib.Path, overwrite: bool) -> None:
+def check_free(target: pathlib.Path, overwrite: bool) -> None:
+    """Says that something is there which may not be replaced.
+
+    Raises:
+        FileExistsError: If so.
+    """
     if target.exists() and not overwrite:
         raise FileExistsError(
             "`path` must be that of a new version: a server may be serving the one "

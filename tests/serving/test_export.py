@@ -152,6 +152,7 @@ def test_export_of_keras_itself_is_clean(tmp_path, steps):
 
 
 @every_backend
+@pytest.mark.filterwarnings("ignore:The `native_serialization` parameter")  # Keras' own
 def test_keras_exports_on_every_backend(tmp_path):
     if keras.backend.backend() == "torch":
         pytest.skip("Keras exports SavedModels of torch by a library that is not here")
