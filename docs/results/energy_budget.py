@@ -64,10 +64,6 @@ same seed, at the energy that was spent on the test part (linear in its logarith
 over seeds. The frontier is the best of its trainings on that same test part, which
 flatters it; "no frontier" where no fixed lambda gave so cheap a network (the next
 larger one silences it). One digit is 0.19 points of accuracy.
-
-Fashion-MNIST, and of digits 200 nJ and seed 0 of 2, 16 and 87 nJ, are of the present
-controller; the other rows of digits are of the one before, which came down at an even
-pace, and are to be run again.
 """
 COLUMNS = (
     *("data", "seed", "weight", "target_nj", "validation_nj", "test_nj"),

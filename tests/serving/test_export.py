@@ -77,7 +77,8 @@ def test_a_network_of_any_backend_is_exported(tmp_path):
     x = images(64)
     path = keras_ssp.export(model, tmp_path / "small" / "1", data=x)
     assert path == tmp_path / "small" / "1"
-    assert_same(model, path, x, batches=(1, 3, 64))
+    tensorflow = keras.backend.backend() == "tensorflow"  # others compile longer
+    assert_same(model, path, x, batches=(1, 3, 64) if tensorflow else (64,))
     card = read_card(path)
     assert card["versions"]["backend"] == keras.backend.backend()
     assert card["energy"]["energy_joules"] == pytest.approx(
@@ -307,7 +308,7 @@ class Own(keras.Model):
         return self.readout(self.head(self.lif(self.encoding(self.dense(x)))))
 
 
-@every_backend
+@tensorflow_only
 def test_a_subclassed_model(tmp_path):
     model, x = Own(name="own"), images(8, (5,))
     with pytest.raises(ValueError, match="call it once on data"):

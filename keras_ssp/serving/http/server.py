@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 
 import uvicorn
 
@@ -11,6 +13,7 @@ from keras_ssp.serving.http.predicting import Limits
 from keras_ssp.serving.http.repository import Repository
 from keras_ssp.types import StrPath
 
+_SWITCH = 0.0005  # seconds that a thread may keep Python when another one waits
 _GRACE = 30  # seconds for requests under way when the server is asked to end
 
 
@@ -58,4 +61,11 @@ def make_server(
 def serve(root: StrPath, **options: object) -> None:
     """Serves exported models until it is interrupted; options as for `make_server`."""
     logging.getLogger("keras_ssp.serving").setLevel(logging.INFO)
-    make_server(root, **options).run()  # type: ignore[arg-type]
+    server = make_server(root, **options)  # type: ignore[arg-type]
+    # The process is the server's own. What is loaded stays, so nobody need look
+    # through it for garbage, which takes half a second; and the thread that has run a
+    # model waits for Python as long as another may keep it, by default 5 ms.
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_SWITCH)
+    server.run()
