@@ -3,8 +3,8 @@
     python docs/results/serving_load.py saved_models digits
 
 Starts `keras-ssp serve`, and asks it from 16 connections for predictions, 60 seconds
-with one sample a request and 60 with 16; before and after, the bare SavedModel is called
-from Python. Prints the numbers of docs/results/serving.md.
+with one sample a request and 60 with 16; before and after, the bare SavedModel is
+called from Python. Prints the numbers of docs/results/serving.md.
 """
 
 import argparse
