@@ -75,6 +75,36 @@ def test_functional_models_have_flat_inputs_and_outputs():
     assert isinstance(model._inputs, list) and isinstance(model._outputs, list)
 
 
+def test_functional_models_have_their_inputs_in_structure():
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    model = keras.Model({"a": a, "b": b}, layers.Dense(1)(a))
+    found = {name: id(tensor) for name, tensor in model._inputs_struct.items()}
+    assert found == {"a": id(a), "b": id(b)}
+
+
+def test_subclassed_models_keep_the_shapes_they_were_built_with():
+    model = Subclassed()
+    assert keras_private.symbolic_inputs(model) is None
+    model(X)
+    (shape,) = model._build_shapes_dict.values()
+    assert tuple(shape)[1:] == X.shape[1:]
+    found = keras_private.symbolic_inputs(model)
+    assert tuple(found.shape) == (None, *X.shape[1:])
+
+
+def test_keras_exports_from_modules_of_this_name():
+    import keras.src.export.saved_model as module
+
+    assert module.__name__.startswith("keras.src.export.")
+    seen = []
+    code = "def ask(within): return within()"
+    space = {"__name__": "keras.src.export.anything"}
+    exec(code, space)
+    seen.append(space["ask"](keras_private.within_export))
+    seen.append(keras_private.within_export())
+    assert seen == [True, False]
+
+
 def test_sequential_models_have_a_functional_inside():
     model = keras.Sequential([layers.Dense(3)])
     assert model._functional is None
