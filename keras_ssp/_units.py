@@ -7,6 +7,7 @@ import re
 
 from keras_ssp._checks import real
 
+PICOJOULE = 1e-12  # in J
 # Picojoules in one of each unit.
 _PICOJOULES = {
     "fJ": 1e-3,

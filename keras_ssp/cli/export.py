@@ -9,8 +9,6 @@ from keras_ssp import datasets
 from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command
 from keras_ssp.energy import hardware
 
-_FORMATS = {"saved_model": "", "litert": ".tflite", "onnx": ".onnx"}
-
 
 def add(commands: Any) -> None:
     """Adds the command."""

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import keras
 from keras import ops, tree
 
+from keras_ssp._units import PICOJOULE
 from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.meter import EnergyMeter, SiteKey
 from keras_ssp.energy.prices import Prices
@@ -17,9 +18,6 @@ from keras_ssp.types import Tensor, Tensors
 
 #: Outputs by name, each with the samples as its first axis.
 Answer: TypeAlias = dict[str, Tensor]
-
-JOULES = 1e-12  # in a picojoule
-TOTALS = ("synops", "macs", "spikes", "energy_joules", "synaptic_energy_joules")
 
 
 class Answers:
@@ -60,14 +58,14 @@ class Answers:
         for key, facts, prices, name in self.rows():
             macs += facts.macs
             if key is None:
-                analogue = analogue + prices.constant * JOULES
+                analogue = analogue + prices.constant * PICOJOULE
                 continue
             fired, executed = counts[key]["spikes"], counts[key]["synops"]
             layers[f"{name}_spikes"] = fired
             layers[f"{name}_synops"] = executed
             spikes, synops = spikes + fired, synops + executed
             # The small unit last: float32 has no room below 1e-38.
-            spiking = spiking + JOULES * prices.energy(fired, executed)
+            spiking = spiking + PICOJOULE * prices.energy(fired, executed)
         wrong = ops.where(finite > 0, 0.0, float("nan"))
         totals = {
             "synops": synops,

@@ -6,6 +6,7 @@ another format. Its JSON Schema is in the package.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import importlib.metadata
@@ -14,13 +15,13 @@ import json
 import pathlib
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 import keras_ssp
+from keras_ssp._units import PICOJOULE
 from keras_ssp.energy import EnergyReport
 from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.prices import Prices
@@ -38,7 +39,6 @@ MEASURED = (
     *("duration", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy"),
     *("emissions", "country_iso_code", "tracking_mode", "codecarbon_version"),
 )
-_PJ = 1e-12
 
 
 def make_card(
@@ -77,7 +77,7 @@ def make_card(
             "name": str(model.name),
             "library_name": "keras",
             "parameters": int(model.count_params()),
-            "footprint": int(sum(w.numpy_size for w in map(_Sized, model.weights))),
+            "footprint": sum(map(_bytes_of, model.weights)),
             "time_steps": int(time_steps),
             "ann_macs": float(ann_macs),
             "notes": list(notes),
@@ -108,16 +108,15 @@ def make_card(
     }
 
 
-class _Sized:
+def _bytes_of(weight: keras.Variable) -> int:
     """Bytes of a weight, whatever the backend."""
-
-    def __init__(self, weight: keras.Variable) -> None:
-        size = int(np.prod(weight.shape, dtype="int64"))
-        # bfloat16 is no dtype of NumPy's own.
-        width = 2 if "16" in str(weight.dtype) else np.dtype(str(weight.dtype)).itemsize
-        self.numpy_size = size * width
+    size = int(np.prod(weight.shape, dtype="int64"))
+    # bfloat16 is no dtype of NumPy's own.
+    wide = 2 if "16" in str(weight.dtype) else np.dtype(str(weight.dtype)).itemsize
+    return size * wide
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluated:
     """What a model was measured on, and what came out.
 
@@ -127,12 +126,9 @@ class Evaluated:
         dataset: `type`, `name`, `split`, `fingerprint`; each may be `None`.
     """
 
-    def __init__(
-        self, report: EnergyReport, accuracy: float | None, dataset: Mapping[str, Any]
-    ) -> None:
-        self.report = report
-        self.accuracy = accuracy
-        self.dataset = dict(dataset)
+    report: EnergyReport
+    accuracy: float | None
+    dataset: Config
 
     def to_dict(self) -> Config:
         """The evaluation as plain JSON types."""
@@ -154,10 +150,10 @@ def energy_values(report: EnergyReport | None) -> Config:
         )
         return found | dict.fromkeys(names)
     return found | {
-        "energy_joules": report.energy_pj * _PJ,
-        "synaptic_energy_joules": report.synaptic_energy_pj * _PJ,
-        "dense_ann_joules": report.dense_ann_pj * _PJ,
-        "bit_matched_ann_joules": report.bit_matched_ann_pj * _PJ,
+        "energy_joules": report.energy_pj * PICOJOULE,
+        "synaptic_energy_joules": report.synaptic_energy_pj * PICOJOULE,
+        "dense_ann_joules": report.dense_ann_pj * PICOJOULE,
+        "bit_matched_ann_joules": report.bit_matched_ann_pj * PICOJOULE,
         "synops": report.synops,
         "spikes": report.spikes,
         "spike_rate": report.rate,
@@ -179,11 +175,11 @@ def _layers(
         layer = {
             **facts.to_dict(),
             "key": name,
-            "price_joules": {k: v * _PJ for k, v in prices.to_dict().items()},
+            "price_joules": {k: v * PICOJOULE for k, v in prices.to_dict().items()},
         }
         names = ("spikes", "rate", "synops", "silent_neurons")
         layer |= {k: None if row is None else getattr(row, k) for k in names}
-        layer["energy_joules"] = None if row is None else row.energy_pj * _PJ
+        layer["energy_joules"] = None if row is None else row.energy_pj * PICOJOULE
         found.append(layer)
     return found
 
@@ -196,7 +192,7 @@ def _model_index(model: keras.Model, evaluation: Evaluated | None) -> list[Confi
         {
             "type": "energy",
             "name": "Energy per sample (J, estimated)",
-            "value": evaluation.report.energy_pj * _PJ,
+            "value": evaluation.report.energy_pj * PICOJOULE,
         }
     ]
     if evaluation.accuracy is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+from keras_ssp._units import PICOJOULE
 from keras_ssp.datasets import ImageData
 from keras_ssp.energy import EnergyModel, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.energy.counting import LayerFacts
@@ -182,7 +183,7 @@ class ExportedModel:
         for layer in (self.card or {})["layers"]:
             found = prices_of(LayerFacts.from_dict(layer), energy).to_dict()
             known = layer["price_joules"]
-            if not all(math.isclose(1e-12 * found[k], v) for k, v in known.items()):
+            if not all(math.isclose(PICOJOULE * found[k], v) for k, v in known.items()):
                 raise ValueError(
                     "`energy_model` must be given: the model was exported with one of "
                     "a class of its own, which its energy card cannot hold. Received: "

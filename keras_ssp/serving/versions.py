@@ -87,11 +87,7 @@ def flush(path: pathlib.Path) -> None:
     if path.is_dir():
         for inner in path.iterdir():
             flush(inner)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(path)
 
 
 def check_free(target: pathlib.Path, overwrite: bool) -> None:
@@ -115,14 +111,14 @@ def _put(partial: pathlib.Path, target: pathlib.Path) -> None:
         old = target.with_name(_partial_name(target))
         os.rename(target, old)
     os.replace(partial, target)
-    flush_entry(target.parent)
+    _sync(target.parent)  # the name, too
     if old is not None:
         _remove(old)
 
 
-def flush_entry(folder: pathlib.Path) -> None:
-    """Waits until the names in a folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: pathlib.Path) -> None:
+    """Waits until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
