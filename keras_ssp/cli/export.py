@@ -113,6 +113,7 @@ def _export(arguments: Any) -> None:
 
 def _export_one(arguments: Any, source: pathlib.Path) -> None:
     from keras_ssp.serving import export, read_card
+    from keras_ssp.serving.card import card_beside
     from keras_ssp.training import load_run
 
     run = load_run(source, data=arguments.data, data_dir=arguments.data_dir)
@@ -131,7 +132,7 @@ def _export_one(arguments: Any, source: pathlib.Path) -> None:
         config=config.to_dict() if config else None,
         extra={"notes": list(run.notes)} if run.notes else None,
     )
-    card = read_card(path if path.is_dir() else path.with_suffix(".energy_card.json"))
+    card = read_card(path if path.is_dir() else card_beside(path))
     energy, evaluation = card["energy"], card["evaluation"]
     print(
         f"{path}: {100 * evaluation['accuracy']:.2f} % on {evaluation['n']} samples of "

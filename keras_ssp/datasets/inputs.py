@@ -127,7 +127,7 @@ def _checked_rows(inputs: Any, model: Any) -> int:
     if graph.is_graph_model(model):
         specs = [tuple(t.shape) for t in model.inputs]
         shapes = [x.shape for x in arrays]
-        if len(specs) != len(shapes) or not all(map(_fits, shapes, specs)):
+        if len(specs) != len(shapes) or not all(map(fits, shapes, specs)):
             raise ValueError(
                 f"`data` must hold batches of shape {_listed(specs)}, the inputs of "
                 f"model '{model.name}'. Received: {_listed(shapes)}."
@@ -151,7 +151,8 @@ def _in_order(inputs: Any, model: Any) -> list[np.ndarray]:
     return found
 
 
-def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...]) -> bool:
+def fits(shape: tuple[int, ...], spec: tuple[int | None, ...]) -> bool:
+    """Whether a batch of this shape is one that is asked for; `None` fits any size."""
     return len(shape) == len(spec) and all(
         n is None or n == m for m, n in zip(shape[1:], spec[1:], strict=True)
     )

@@ -85,7 +85,7 @@ class Answers:
     def layer_counts(self, *inputs: Tensor) -> Answer:
         """What a report over many samples is made of, `<layer>_<quantity>`."""
         rasters, counts = self._rasters(inputs)
-        names = {key: name for key, _, _, name in self.rows() if key is not None}
+        names = self._site_names()
         answer: Answer = {}
         for key, counted in counts.items():
             for quantity, value in counted.items():
@@ -97,7 +97,7 @@ class Answers:
     def spikes(self, *inputs: Tensor) -> Answer:
         """The spikes of each layer, `(batch, T, ...)`; events of an encoding, too."""
         rasters, _ = self._rasters(inputs)
-        names = {key: name for key, _, _, name in self.rows() if key is not None}
+        names = self._site_names()
         return {names[key]: ops.cast(r, "float32") for key, r in rasters.items()}
 
     def rows(self) -> list[tuple[SiteKey | None, LayerFacts, Prices, str]]:
@@ -113,6 +113,9 @@ class Answers:
                 facts, self.spec.prices, names, strict=True
             )
         ]
+
+    def _site_names(self) -> dict[SiteKey, str]:
+        return {key: name for key, _, _, name in self.rows() if key is not None}
 
     def _rasters(
         self, inputs: Sequence[Tensor]

@@ -284,11 +284,22 @@ def write_card(path: pathlib.Path, card: Table) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def card_beside(path: pathlib.Path) -> pathlib.Path:
+    """Where the card of an exported file is: `digits.onnx`, `digits.energy_card.json`.
+
+    Example:
+
+    >>> card_beside(pathlib.Path("digits.onnx")).name
+    'digits.energy_card.json'
+    """
+    return path.with_suffix(f".{CARD}")
+
+
 def read_card(path: pathlib.Path) -> Config:
     """Reads a card, and checks it.
 
     Args:
-        path: A version's folder, or the file itself.
+        path: A version's folder, or the card itself.
 
     Raises:
         FileNotFoundError: If there is none.

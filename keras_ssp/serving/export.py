@@ -15,7 +15,13 @@ from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.meter import EnergyMeter
 from keras_ssp.energy.prices import prices_of
 from keras_ssp.serving.answers import answer_names
-from keras_ssp.serving.card import CARD, CARD_PATH, Evaluated, make_card, write_card
+from keras_ssp.serving.card import (
+    CARD_PATH,
+    Evaluated,
+    card_beside,
+    make_card,
+    write_card,
+)
 from keras_ssp.serving.spec import (
     FORMATS,
     SUFFIXES,
@@ -155,8 +161,7 @@ def export(
             for name, write in (files or {}).items():
                 write(partial / "assets.extra" / name)
         else:
-            beside = target.with_suffix(f".{CARD}")
-            with whole(beside, overwrite=True) as place:
+            with whole(card_beside(target), overwrite=True) as place:
                 write_card(place, card)
     return target
 

@@ -12,12 +12,13 @@ import tensorflow as tf
 
 from keras_ssp._units import PICOJOULE
 from keras_ssp.datasets import ImageData
+from keras_ssp.datasets.inputs import fits
 from keras_ssp.energy import EnergyModel, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.prices import prices_of
 from keras_ssp.serving.card import read_card
 from keras_ssp.serving.writers import COUNTS, DEFAULT, ENERGY
-from keras_ssp.types import Array, Config, DType, StrPath
+from keras_ssp.types import Array, Config, StrPath
 
 Arrays = dict[str, Array]
 # Quantities of `energy.counting.count`, in `layer_counts` after the layer's name.
@@ -116,7 +117,7 @@ class ExportedModel:
             self.run(
                 name,
                 {
-                    info.name: np.zeros((rows, *info.shape[1:]), _dtype_of(info))
+                    info.name: np.zeros((rows, *info.shape[1:]))
                     for info in wanted.values()
                 },
             )
@@ -222,10 +223,7 @@ def check_inputs(arrays: Mapping[str, Array], wanted: Mapping[str, TensorInfo]) 
     rows = set()
     for name, x in arrays.items():
         shape = wanted[name].shape
-        fits = x.ndim == len(shape) and all(
-            n is None or n == m for m, n in zip(x.shape[1:], shape[1:], strict=True)
-        )
-        if not fits:
+        if not fits(x.shape, shape):
             text = ", ".join("?" if n is None else str(n) for n in shape)
             raise ValueError(
                 f"Input '{name}' must be of shape ({text}), the samples first. "
@@ -241,10 +239,6 @@ def check_inputs(arrays: Mapping[str, Array], wanted: Mapping[str, TensorInfo]) 
             "The inputs must hold the same number of samples, at least one. Received: "
             f"{', '.join(map(str, sorted(rows)))}."
         )
-
-
-def _dtype_of(info: TensorInfo) -> DType:
-    return info.dtype.as_numpy_dtype
 
 
 def _inputs(function: tf.types.experimental.ConcreteFunction) -> dict[str, TensorInfo]:

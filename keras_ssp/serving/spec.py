@@ -14,6 +14,7 @@ from keras import ops, tree
 from keras_ssp import graph
 from keras_ssp._checks import one_of
 from keras_ssp.datasets import ImageData
+from keras_ssp.datasets.inputs import fits
 from keras_ssp.energy.prices import Prices
 from keras_ssp.types import Config, Sizes, Table, Tensor, Tensors
 
@@ -213,10 +214,7 @@ _DTYPES = (
 
 
 def _check_shape(sample: Sizes, features: tuple[int | None, ...]) -> None:
-    fits = len(sample) == len(features) and all(
-        n is None or n == m for n, m in zip(features, sample, strict=True)
-    )
-    if not fits:
+    if not fits((1, *sample), (None, *features)):
         raise ValueError(
             "`preprocessing` must be of the data that the model takes. Received: "
             f"samples of shape {sample} for a model of inputs {features}."

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from keras_ssp import graph
 from keras_ssp._extras import require
@@ -159,11 +160,16 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _check_runs_anywhere(path: pathlib.Path) -> None:
-    """Looks for what needs an XLA compiler, or writes a variable."""
+def meta_graph(path: pathlib.Path) -> MetaGraphDef:
+    """The graph of a SavedModel, with its signatures, as it is on disk."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((path / "saved_model.pb").read_bytes())
-    for function in saved.meta_graphs[0].graph_def.library.function:
+    return saved.meta_graphs[0]
+
+
+def _check_runs_anywhere(path: pathlib.Path) -> None:
+    """Looks for what needs an XLA compiler, or writes a variable."""
+    for function in meta_graph(path).graph_def.library.function:
         nodes = function.node_def
         compiled = function.attr["_XlaMustCompile"].b or any(
             node.attr["_XlaMustCompile"].b for node in nodes

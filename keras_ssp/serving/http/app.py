@@ -166,8 +166,7 @@ class Server:
     # --- predictions ---------------------------------------------------------------
 
     async def _tensorflow(self, request: Request) -> Response:
-        path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
-        path = path or request.url.path
+        path = path_of(request)
         if not path.lower().startswith("/v1/"):
             raise ServingError(
                 "NOT_FOUND", f"Malformed request: {request.method} {path}"
@@ -201,8 +200,8 @@ class Server:
         return await self._predictor.counted(target, work)
 
     async def _open_inference(self, request: Request) -> Response:
-        path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
-        target, method = v2.parse_path(path or request.url.path)
+        path = path_of(request)
+        target, method = v2.parse_path(path)
         wanted = "POST" if method == "infer" else "GET"
         if request.method != wanted:
             raise ServingError(
@@ -256,6 +255,12 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     told = {"error": f"Malformed request: {request.method} {request.url.path}"}
     return json_response(told, status=status)
+
+
+def path_of(request: Request) -> str:
+    """The path as it was sent, percent-encoded, without the query."""
+    path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+    return path or request.url.path
 
 
 def budget_of(request: Request) -> float | None:

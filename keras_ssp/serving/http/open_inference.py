@@ -50,14 +50,12 @@ class InferRequest:
         signature: Name of the signature.
         arrays: The inputs by name.
         outputs: Names of the outputs that are wanted, all if empty.
-        budget_nj: Energy per sample that the model may spend, in nJ.
     """
 
     id: str | None
     signature: str
     arrays: dict[str, Array]
     outputs: tuple[str, ...]
-    budget_nj: float | None
 
 
 def parse_path(path: str) -> tuple[Target, str]:
@@ -133,7 +131,6 @@ def parse_infer(document: Config, model: ExportedModel) -> InferRequest:
         signature=signature,
         arrays=arrays,
         outputs=_outputs(document.get("outputs"), model.outputs[signature]),
-        budget_nj=None,
     )
 
 

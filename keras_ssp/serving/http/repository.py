@@ -8,6 +8,7 @@ import pathlib
 import threading
 from collections.abc import Iterator
 
+from keras_ssp._checks import one_of
 from keras_ssp.serving.exported import ExportedModel
 from keras_ssp.serving.http.errors import ServingError, invalid
 from keras_ssp.serving.http.targets import Target
@@ -39,7 +40,7 @@ class Repository:
 
     def __init__(self, root: StrPath, *, policy: str = "latest") -> None:
         self.root = pathlib.Path(root)
-        self.policy = policy
+        self.policy = one_of("policy", policy, POLICIES)
         if not self.root.is_dir():
             raise FileNotFoundError(
                 "`root` must be a folder with exported models. Received: "

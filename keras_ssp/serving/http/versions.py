@@ -8,12 +8,11 @@ import pathlib
 import time
 from typing import Any
 
-from tensorflow.core.protobuf import saved_model_pb2
-
 from keras_ssp.serving.exported import ExportedModel
 from keras_ssp.serving.front import FRONT
 from keras_ssp.serving.http.errors import ServingError
 from keras_ssp.serving.http.targets import Target
+from keras_ssp.serving.writers import meta_graph
 
 LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
 _DRAIN = 60.0  # seconds that a version is waited for before it is dropped anyway
@@ -69,9 +68,7 @@ class Version:
 
     def signature_defs(self) -> dict[str, Any]:
         """The signatures as TensorFlow Serving tells them."""
-        saved = saved_model_pb2.SavedModel()
-        saved.ParseFromString((self.path / "saved_model.pb").read_bytes())
-        found = dict(saved.meta_graphs[0].signature_def)
+        found = dict(meta_graph(self.path).signature_def)
         return {name: d for name, d in found.items() if not name.startswith("__")}
 
 
