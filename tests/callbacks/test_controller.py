@@ -46,9 +46,21 @@ def simulated(target, unit=11.0, gain=1.0, lag=12, checks=80, cosine=True):
     st.booleans(),
 )
 def test_simulated_trainings_end_on_the_target(target, unit, gain, lag, checks, cos):
+    # Of 20 000 random ones the worst ended at 0.154 and went down to -0.221.
     seen = simulated(target, unit, gain, lag, checks, cos)
-    assert abs(seen[-1][0]) < 0.1
+    assert abs(seen[-1][0]) < 0.2
     assert min(x for x, _ in seen) > -0.3
+
+
+def test_most_simulated_trainings_end_close_to_the_target():
+    rng, ends = np.random.default_rng(0), []
+    for _ in range(300):
+        target, unit, gain = rng.uniform((8.0, 4.0, 0.7), (195.0, 30.0, 1.5))
+        checks, cosine = (80, 160)[rng.integers(2)], bool(rng.integers(2))
+        lag = int(rng.integers(5, 26))
+        ends.append(abs(simulated(target, unit, gain, lag, checks, cosine)[-1][0]))
+    assert np.median(ends) < 0.015
+    assert np.quantile(ends, 0.9) < 0.08
 
 
 @pytest.mark.parametrize("target", [8.0, 20.0, 80.0])
