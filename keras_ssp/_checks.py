@@ -8,6 +8,22 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+# The largest number of float32, in which networks compute.
+_LARGEST = 3.4028234e38
+# Counts (time steps, rows, epochs) beyond this are a slip of the keyboard.
+_MOST = 2**31 - 1
+
+
+def boolean(name: str, value: Any) -> bool:
+    """Returns `value` if it is true or false, NumPy's included; nothing else is."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(
+            f"`{name}` must be True or False. Received: {name}={shown(value)}."
+        )
+    return bool(value)
+
 
 def positive_int(name: str, value: Any, *, optional: bool = False) -> Any:
     """Returns `value` as an int of at least 1 (or `None` if `optional`)."""
@@ -17,7 +33,24 @@ def positive_int(name: str, value: Any, *, optional: bool = False) -> Any:
     if not whole or value < 1:
         raise ValueError(
             f"`{name}` must be a positive integer{' or None' if optional else ''}. "
-            f"Received: {name}={value!r}."
+            f"Received: {name}={shown(value)}."
+        )
+    if value > _MOST:
+        raise ValueError(
+            f"`{name}` must be at most {_MOST}. Received: {name}={shown(value)}."
+        )
+    return int(value)
+
+
+def whole(name: str, value: Any, *, optional: bool = False) -> Any:
+    """Returns `value` as an int from 0 to 2^32 - 1, as seeds are (or `None`)."""
+    if value is None and optional:
+        return None
+    right = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not right or not 0 <= value < 2**32:
+        raise ValueError(
+            f"`{name}` must be an integer from 0 to 2^32 - 1"
+            f"{' or None' if optional else ''}. Received: {name}={shown(value)}."
         )
     return int(value)
 
@@ -30,24 +63,49 @@ def real(
     high: float = math.inf,
     above: float = -math.inf,
 ) -> float:
-    """Returns `value` as a finite float with `low <= value <= high`, `> above`."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    fits = number and math.isfinite(value) and low <= value <= high and value > above
+    """Returns `value` as a float with `low <= value <= high`, `> above`.
+
+    Finite as networks compute, in float32: 1e39 is infinite there, and 1e-50 is 0.
+    """
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    fits = fits and not math.isnan(value) and low <= value <= high and value > above
+    if fits and (abs(value) > _LARGEST or np.float32(value) <= above):
+        raise ValueError(
+            f"`{name}` must be {_rule(low, high, above)} in float32. "
+            f"Received: {name}={shown(value)}."
+        )
     if not fits:
         raise ValueError(
-            f"`{name}` must be {_rule(low, high, above)}. Received: {name}={value!r}."
+            f"`{name}` must be {_rule(low, high, above)}. "
+            f"Received: {name}={shown(value)}."
         )
     return float(value)
 
 
+def shown(value: Any) -> str:
+    """`repr` of a value for an error message, never longer than a line or two."""
+    try:
+        text = repr(value)
+    except Exception:  # an integer of 5000 digits, an object whose repr fails
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def text(name: str, value: Any) -> str:
+    """Returns `value` if it is a string."""
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` must be a string. Received: {name}={shown(value)}.")
+    return value
+
+
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Returns `value` if it is one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+            f"Received: {name}={shown(value)}.{did_you_mean(value, choices)}"
         )
-    return str(value)
+    return value
 
 
 def did_you_mean(value: Any, choices: Iterable[str]) -> str:
@@ -58,7 +116,9 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> str:
     >>> did_you_mean("learning_rat", ["learning_rate", "seed"])
     " Did you mean 'learning_rate'?"
     """
-    found = difflib.get_close_matches(str(value), list(choices), n=1)
+    if not isinstance(value, str) or len(value) > 100:
+        return ""
+    found = difflib.get_close_matches(value, list(choices), n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
 
 

@@ -26,12 +26,22 @@ class CallState:
         timeline_checked: Whether the time steps of the whole model were checked.
         time_steps: T that an encoding layer has folded into the batch, in models
             that have no graph to read.
-        omegas: What penalised layers have added to the penalty so far, in order.
+        valid: Which rows hold a time step of the data, `(batch * T,)` booleans; the
+            others are padding. `None` where all do.
+        encoded: Whether an encoding layer has run.
+        omegas: What penalised layers have added to the penalty so far, in order, for
+            each penalty that `penalize` put on a model, and each run of that model.
+        made: Spikes that are needed again, by layer and number of its call.
     """
 
     timeline_checked: bool = False
     time_steps: int | None = None
-    omegas: list[Tensor] = dataclasses.field(default_factory=list)
+    valid: Tensor | None = None
+    encoded: bool = False
+    omegas: dict[tuple[str, int], list[Tensor]] = dataclasses.field(
+        default_factory=dict
+    )
+    made: dict[tuple[int, int], Tensor] = dataclasses.field(default_factory=dict)
     _counts: dict[int, int] = dataclasses.field(default_factory=dict)
     _losses: dict[int, tuple[object, Tensor]] = dataclasses.field(default_factory=dict)
 

@@ -8,7 +8,7 @@ graph has the calls `a` and `inner/b`; the output edge of `a` is the input edge 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -86,6 +86,43 @@ class Graph:
         return found
 
 
+def run(call: Call, tensors: Sequence[Tensor], layer: Operation = None) -> list[Tensor]:
+    """Runs what is called on other tensors, one for each of the call's inputs.
+
+    Args:
+        call: The call.
+        tensors: The tensors.
+        layer: Runs in place of the layer, by its `__call__`. Defaults to the layer
+            itself, whose `call` runs, so that nothing is recorded or built.
+
+    Returns:
+        The outputs, flat.
+    """
+    given = iter(tensors)
+    args, kwargs = keras.tree.map_structure(
+        lambda x: next(given) if isinstance(x, keras.KerasTensor) else x,
+        (call.args, without_masks(call.kwargs)),
+    )
+    function = call.layer.call if layer is None else layer
+    outputs: list[Tensor] = keras.tree.flatten(function(*args, **kwargs))
+    return outputs
+
+
+def without_masks(kwargs: Config) -> Config:
+    """Keyword arguments without the masks that Keras hands on beside the tensors."""
+    return {k: v for k, v in kwargs.items() if not _is_mask(k)}
+
+
+def read_by(args: tuple[Any, ...], kwargs: Config) -> list[Tensor]:
+    """The symbolic tensors among the arguments of a call, masks left out."""
+    flat = keras.tree.flatten((args, without_masks(kwargs)))
+    return [x for x in flat if isinstance(x, keras.KerasTensor)]
+
+
+def _is_mask(name: str) -> bool:
+    return name == "mask" or name.endswith("_mask")
+
+
 def trace(model: keras.Model) -> Graph:
     """Returns the flat graph of a built Sequential or Functional model.
 
@@ -138,7 +175,7 @@ class _Builder:
             # A node with other inputs belongs to a call of the model elsewhere.
             if node.is_input or any(id(t) not in env for t in node.inputs):
                 continue
-            inputs = tuple(env[id(t)] for t in node.inputs)
+            inputs = tuple(env[id(t)] for t in read_by(node.args, node.kwargs))
             inner = functional(node.operation)
             if inner is not None:
                 outputs = self._open(node, inner, inputs, prefix)

@@ -1,9 +1,10 @@
 """All that Keras keeps private and this package needs, touched in this file alone.
 
 That is the history of symbolic tensors, the nodes of a functional model, the layers
-inside a layer, the context of the outermost call under way, the compiled functions of
-a model, the schedule of an optimizer's learning rate, what a subclassed model was built
-with, and whether Keras is exporting.
+inside a layer, the context of the outermost call under way, the functional model whose
+graph is being run, the compiled functions of a model, the schedule of an optimizer's
+learning rate, what a subclassed model was built with, whether Keras is exporting or
+loading, and whether it computes a layer again in the backward pass.
 `tests/graph/test_keras_private.py` has one test per attribute.
 """
 
@@ -114,14 +115,38 @@ def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def outermost_call() -> keras.layers.Layer | None:
     """The layer whose call is the outermost one under way, if any.
 
-    `None` also where that cannot be told: the JAX trainer runs a model's `call`
-    without its `__call__`, so a model inside it would look like the outermost one.
+    The JAX trainer runs a model's `call` without its `__call__`, so a model inside it
+    looks like the outermost one; there the callers are looked through.
     """
     context, scope = _call_context(), _stateless_scope()
     # Only that trainer maps variables to values; Keras' symbolic runs map none.
-    if context is None or (scope is not None and scope.state_mapping):
-        return None
-    return context.entry_layer
+    if scope is not None and scope.state_mapping:
+        return _outermost_self("keras.src.layers.layer", "stateless_call")
+    return None if context is None else context.entry_layer
+
+
+def functional_under_way() -> keras.Model | None:
+    """The outermost functional model whose graph is being run in this thread, if any.
+
+    Of a Sequential model, what it keeps inside.
+    """
+    return _outermost_self("keras.src.models.functional", "call")
+
+
+def _outermost_self(module: str, function: str) -> Any:
+    """`self` of the outermost caller of that name in that module, `None` if none."""
+    found: types.FrameType | None = None
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        code = frame.f_code
+        if (
+            code.co_name == function
+            and code.co_varnames[:1] == ("self",)
+            and frame.f_globals.get("__name__") == module
+        ):
+            found = frame
+        frame = frame.f_back
+    return None if found is None else found.f_locals.get("self")
 
 
 def call_under_way() -> object | None:
@@ -129,7 +154,12 @@ def call_under_way() -> object | None:
 
     Keras keeps it per thread, so that it is another one in each.
     """
-    return _stateless_scope() or _call_context()
+    scope = _stateless_scope()
+    # Each layer of the JAX trainer has a call of its own; the scope is that of all.
+    # (Symbolic runs have scopes too, in which a model may be called several times.)
+    if scope is not None and scope.state_mapping:
+        return scope
+    return _call_context() or scope
 
 
 def losses_context() -> object | None:
@@ -199,9 +229,29 @@ def within_export() -> bool:
 
     Keras does not tell the layers, so the callers are looked through.
     """
+    return any(module.startswith("keras.src.export.") for module, _ in _callers())
+
+
+def within_load_model() -> bool:
+    """Whether a whole saved model is being loaded, not only weights into one."""
+    return any(
+        module == "keras.src.saving.saving_lib" and function.startswith("_load_model")
+        for module, function in _callers()
+    )
+
+
+def _callers() -> Iterator[tuple[str, str]]:
+    """Module and name of each function that is running, the innermost first."""
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith("keras.src.export."):
-            return True
+        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name
         frame = frame.f_back
-    return False
+
+
+def recomputed(layer: keras.layers.Layer) -> bool:
+    """Whether a `keras.RematScope` has `layer` run again in the backward pass."""
+    scope = getattr(layer, "_remat_mode", None)
+    if scope is None:
+        return False
+    named = scope.mode == "list_of_layers" and layer.name in scope.layer_names
+    return named or scope.mode in ("full", "larger_than")

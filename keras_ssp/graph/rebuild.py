@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 import keras
 from keras import tree
 
-from keras_ssp.graph.calls import Call, Edge, Graph, trace
+from keras_ssp.graph.calls import Call, Edge, Graph, run, trace, without_masks
 from keras_ssp.types import Operation, Tensor
 
 V = TypeVar("V")  # what stands for a tensor: a symbolic tensor, or one with its scale
@@ -80,13 +80,14 @@ def rebuild(
 
 def replay(call: Call, tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
     """Calls a copy of the layer, weights included, on other tensors."""
+    masks = [k for k, v in call.kwargs.items() if isinstance(v, keras.KerasTensor)]
+    if any(k not in without_masks(call.kwargs) for k in masks):
+        raise ValueError(
+            f"Layer '{call.name}' is given a mask, which is not carried over to another "
+            "model. Remedy: use `keras.layers.Masking`, or batches without padding."
+        )
     layer = copy_layer(call, name)
-    given = iter(tensors)
-    args, kwargs = tree.map_structure(
-        lambda x: next(given) if isinstance(x, keras.KerasTensor) else x,
-        (call.args, call.kwargs),
-    )
-    outputs = tree.flatten(layer(*args, **kwargs))
+    outputs = run(call, tensors, layer)
     copy_weights(call.layer, layer)
     return outputs
 

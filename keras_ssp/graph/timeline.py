@@ -23,6 +23,10 @@ from keras_ssp.types import Operation, Tensor
 # Models whose timeline was found right, so that it is not checked at every call. No
 # result depends on it, so threads may share it.
 _checked: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+# The same, for whether a model may have gates.
+_joining: weakref.WeakKeyDictionary[keras.Model, bool] = weakref.WeakKeyDictionary()
+#: Names of the layers and operations that make a gate of two tensors of spikes.
+GATES = ("Multiply", "Maximum", "Minimum")
 
 
 def role(layer: Operation) -> str | None:
@@ -74,9 +78,22 @@ def check_graph(graph: Graph) -> dict[Edge, int | None]:
     return states
 
 
+def folded_by_caller(graph: Graph) -> int | None:
+    """T of a graph without an encoding layer whose layers state one above 1.
+
+    Its input is `(batch * T, ...)`. `None` of every other graph.
+    """
+    if any(role(call.layer) == "encoding" for call in graph.calls):
+        return None
+    timed = [c.layer for c in graph.calls if role(c.layer) in ("spiking", "readout")]
+    steps = {layer.time_steps for layer in timed if (layer.time_steps or 1) > 1}
+    return int(steps.pop()) if len(steps) == 1 else None
+
+
 def time_states(graph: Graph) -> dict[Edge, int | None]:
     """T of every tensor of a graph, `None` where time is not folded."""
-    states: dict[Edge, int | None] = {edge: None for edge in graph.inputs}
+    folded = folded_by_caller(graph)
+    states: dict[Edge, int | None] = dict.fromkeys(graph.inputs, folded)
     for call in graph.calls:
         _check_activation(call)
         state = _joined(call, states)
@@ -94,6 +111,49 @@ def time_states(graph: Graph) -> dict[Edge, int | None]:
                 state = None
         states.update((edge, state) for edge in call.outputs)
     return states
+
+
+def joins_tensors(inner: keras.Model) -> bool:
+    """Whether a functional model multiplies tensors, or takes their maximum.
+
+    Of two tensors of spikes these are gates, which make events of their own.
+    """
+    found = _joining.get(inner)
+    if found is None:
+        calls = trace(inner).calls
+        found = any(
+            type(c.layer).__name__ in GATES and len(c.inputs) > 1 for c in calls
+        )
+        _joining[inner] = found
+    return found
+
+
+def check_padding(inner: keras.Model) -> None:
+    """Refuses layers that would learn from padded time steps.
+
+    Raises:
+        ValueError: If a batch normalisation is reached by padded steps and not by the
+            mask that names them.
+    """
+    graph = trace(inner)
+    states = time_states(graph)
+    told: dict[Edge, bool] = dict.fromkeys(graph.inputs, True)
+    for call in graph.calls:
+        first = call.inputs[0] if call.inputs else None
+        masked = bool(getattr(call.layer, "supports_masking", False))
+        reached = first is None or (told[first] and masked)
+        if role(call.layer) == "encoding":
+            reached = len(call.outputs[0].shape) == 2
+        folded = first is not None and states[first] is not None
+        norm = isinstance(call.layer, keras.layers.BatchNormalization)
+        if norm and folded and not told[call.inputs[0]]:
+            raise ValueError(
+                f"Layer '{call.name}' would take padded time steps into its "
+                "statistics: the mask that names them does not reach it. Remedy: a "
+                "normalisation of each row alone, such as "
+                "`keras.layers.LayerNormalization`, or batches without padding."
+            )
+        told.update((edge, reached) for edge in call.outputs)
 
 
 def on_call(layer: keras.layers.Layer, call: CallState) -> None:
@@ -165,7 +225,8 @@ def _agreed(call: Call, state: int | None) -> int | None:
     own: int | None = layer.time_steps
     if state is None:
         return own  # no encoding above: T = 1, or a batch the caller folded
-    if own is None and not layer.learned_from_encoding and layer.steps is not None:
+    unlearned = own is None and not layer.learned_from_encoding
+    if unlearned and layer.steps not in (None, state):
         raise ValueError(
             f"Layer '{call.name}' cannot know T: it was built as part of a model in "
             "which no encoding layer stands above it, and its input now has time "

@@ -11,6 +11,7 @@ import keras
 
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
 from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
+from keras_ssp.kernels.dynamics import loop_dtype as loop_dtype
 from keras_ssp.kernels.exporting import leaves_python as leaves_python
 from keras_ssp.types import Shape, Tensor
 

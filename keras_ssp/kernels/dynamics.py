@@ -46,6 +46,9 @@ class Dynamics(abc.ABC):
     state: ClassVar[tuple[str, ...]] = ("potential",)
     #: Names of the numbers that it is described by; each may be learned.
     parameters: ClassVar[tuple[str, ...]] = ()
+    #: Whether `forward` itself answers NaN with NaN. Where not, the loop puts a NaN
+    #: where the input is one: what is not finite must not look like silence.
+    keeps_nan: ClassVar[bool] = False
 
     def initial(self) -> tuple[float, ...]:
         """The state before the first step, a number for each name. Defaults to 0."""
@@ -63,7 +66,8 @@ class Dynamics(abc.ABC):
             parameters: The parameters.
 
         Returns:
-            Spikes, exactly 0 or 1, and the state after this step.
+            Spikes, exactly 0 or 1 (NaN where they cannot be known), and the state
+            after this step.
         """
 
     @abc.abstractmethod

@@ -14,6 +14,7 @@ from keras_ssp.kernels.loop import (
     backward_unrolled,
     forward_unrolled,
     initial_state,
+    step,
     step_back,
     totals,
     zero_sums,
@@ -58,7 +59,7 @@ def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...
     else:
 
         def body(state: States, x: Tensor) -> tuple[States, tuple[Tensor, ...]]:
-            s, state = spec.dynamics.forward(state, x, wide)
+            s, state = step(spec, state, x, wide)
             return state, (s, *(state[k] for k in spec.record))
 
         _, outputs = jax.lax.scan(body, initial_state(xs[0], spec), xs)

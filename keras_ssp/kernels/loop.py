@@ -33,6 +33,16 @@ def zero_sums(like: Tensor, parameters: States) -> States:
     )
 
 
+def step(
+    spec: LoopSpec, state: States, x: Tensor, parameters: States
+) -> tuple[Tensor, States]:
+    """One step forward: spikes, and the state after it."""
+    s, state = spec.dynamics.forward(state, x, parameters)
+    if not spec.dynamics.keeps_nan:
+        s = ops.where(ops.isnan(x), x, s)
+    return s, state
+
+
 def forward_unrolled(
     xs: Sequence[Tensor], parameters: States, spec: LoopSpec
 ) -> tuple[list[Tensor], list[States]]:
@@ -40,7 +50,7 @@ def forward_unrolled(
     state = initial_state(xs[0], spec)
     spikes, states = [], []
     for x in xs:
-        s, state = spec.dynamics.forward(state, x, parameters)
+        s, state = step(spec, state, x, parameters)
         spikes.append(s)
         states.append(state)
     return spikes, states

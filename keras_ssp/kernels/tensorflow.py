@@ -19,6 +19,7 @@ from keras_ssp.kernels.loop import (
     backward_unrolled,
     forward_unrolled,
     initial_state,
+    step,
     step_back,
     totals,
     zero_sums,
@@ -105,11 +106,11 @@ def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tenso
     parameters = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
 
-    def step(t: Tensor, state: States) -> tuple[States, States]:
-        s, state = spec.dynamics.forward(state, tf.gather(xs, t), parameters)
+    def body(t: Tensor, state: States) -> tuple[States, States]:
+        s, state = step(spec, state, tf.gather(xs, t), parameters)
         return state, (s, *(state[k] for k in spec.record))
 
-    _, outputs = _loop(spec, step, initial_state(xs[0], spec), 1 + len(spec.record), xs)
+    _, outputs = _loop(spec, body, initial_state(xs[0], spec), 1 + len(spec.record), xs)
     return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs)
 
 

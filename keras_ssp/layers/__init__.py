@@ -4,9 +4,9 @@ from keras_ssp._public import public_names as _public_names
 from keras_ssp.kernels import Dynamics as Dynamics
 from keras_ssp.layers.encoding import DirectEncoding as DirectEncoding
 from keras_ssp.layers.encoding import Encoding as Encoding
-from keras_ssp.layers.encoding import EventFrames as EventFrames
 from keras_ssp.layers.encoding import LatencyEncoding as LatencyEncoding
 from keras_ssp.layers.encoding import PoissonEncoding as PoissonEncoding
+from keras_ssp.layers.frames import EventFrames as EventFrames
 from keras_ssp.layers.lif import LIF as LIF
 from keras_ssp.layers.neurons import get_neuron as get_neuron
 from keras_ssp.layers.neurons import neuron_names as neuron_names

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ssp import graph
-from keras_ssp._checks import positive_int, real
+from keras_ssp._checks import positive_int, real, whole
 from keras_ssp.graph import CallState, timeline
 from keras_ssp.kernels import random_uniform
 from keras_ssp.layers.events import EventSource
 from keras_ssp.layers.timed import repeat_rows, require_features
-from keras_ssp.types import Config, Shape, Tensor
+from keras_ssp.types import Array, Config, Shape, Tensor
 
 
 class Encoding(keras.layers.Layer):
@@ -28,6 +30,7 @@ class Encoding(keras.layers.Layer):
     def __init__(self, time_steps: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.time_steps = positive_int("time_steps", time_steps)
+        self.supports_masking = True
 
     @property
     def steps(self) -> int:
@@ -37,11 +40,28 @@ class Encoding(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         require_features(self, input_shape)
 
-    def _start(self) -> CallState:
-        """The state of the call under way, after the timeline's checks."""
+    def _start(self, padded: bool = False) -> CallState:
+        """The state of the call under way, after the timeline's checks.
+
+        Args:
+            padded: Whether a mask says which time steps hold data.
+        """
         call = graph.call_state()
         timeline.on_call(self, call)
+        if call.encoded and (padded or call.valid is not None):
+            raise ValueError(
+                f"Layer '{self.name}' cannot run beside another encoding layer where "
+                "time steps are padded: which rows hold data is known for one of them "
+                "alone. Remedy: join the inputs before one encoding layer."
+            )
+        call.encoded = True
         return call
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
+        # A mask over an axis of the features, for each of the steps.
+        if previous_mask is None:
+            return None
+        return repeat_rows(previous_mask, self.time_steps)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         rows = input_shape[0]
@@ -119,19 +139,40 @@ class PoissonEncoding(EventSource, Encoding):
     ) -> None:
         super().__init__(time_steps, **kwargs)
         self.gain = real("gain", gain, above=0.0)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = whole("seed", seed, optional=True)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self._looked = False
 
     def call(self, inputs: Tensor) -> Tensor:
         call = self._start()
+        self._look_at(inputs)
         p = repeat_rows(inputs * self.gain, self.time_steps)
         draw = random_uniform(ops.shape(p), self.seed_generator)
         spikes = ops.cast(draw < ops.cast(p, draw.dtype), self.compute_dtype)
+        spikes = _nan_kept(spikes, p)
         self.announce(spikes, self.time_steps, call)
         return spikes
 
     def get_config(self) -> Config:
         return {**super().get_config(), "gain": self.gain, "seed": self.seed}
+
+    def _look_at(self, inputs: Tensor) -> None:
+        """Warns, once, of values that no probability can stand for."""
+        if self._looked:
+            return
+        values = _known(inputs)
+        if values is None or not values.size:
+            return  # inside a compiled function there is nothing to look at
+        self._looked = True
+        low, high = float(values.min()), float(values.max()) * self.gain
+        if low < 0.0 or high > 1.0:
+            warnings.warn(
+                f"Layer '{self.name}' expects values in [0, {1 / self.gain:g}], as "
+                "`gain` times a value is a probability: what is below never fires, "
+                f"what is above always does. Received: values from {low:g} to "
+                f"{high / self.gain:g}. Remedy: rescale them, or pass `gain`.",
+                stacklevel=2,
+            )
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
@@ -176,6 +217,7 @@ class LatencyEncoding(EventSource, Encoding):
             ops.arange(steps, dtype="float32"), (1, steps) + (1,) * (len(x.shape) - 1)
         )
         spikes = ops.cast(ops.equal(first, clock), self.compute_dtype)
+        spikes = _nan_kept(spikes, ops.expand_dims(x, 1))
         shape = ops.shape(inputs)
         spikes = ops.reshape(spikes, (shape[0] * steps, *shape[1:]))
         self.announce(spikes, steps, call)
@@ -185,84 +227,15 @@ class LatencyEncoding(EventSource, Encoding):
         return {**super().get_config(), "min_value": self.min_value}
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
-class EventFrames(EventSource, Encoding):
-    """Takes data that has a time axis, such as the frames of an event camera.
+def _nan_kept(spikes: Tensor, values: Tensor) -> Tensor:
+    """NaN where a value was one: what is not finite must not look like silence."""
+    nan = ops.cast(float("nan"), spikes.dtype)
+    return ops.where(ops.isnan(values), nan, spikes)
 
-        y[b * T + t] = x[b, t]
 
-    Args:
-        time_steps: Positive integer T, or `None` to take it from the input shape.
-        events: Whether the values are event counts (whole numbers of at least 0),
-            each of which costs an accumulate at every synapse it drives. `False`
-            for analogue frames, which cost multiply-accumulates at each step.
-            Defaults to `True`.
-
-    Input shape: `(batch, T, ...)`. Output shape: `(batch * T, ...)`.
-
-    Raises:
-        ValueError: If `time_steps` is not a positive integer or does not equal the
-            input's second axis.
-
-    Example:
-
-    >>> EventFrames(events=True)(np.zeros((2, 5, 34, 34, 2))).shape
-    TensorShape([10, 34, 34, 2])
-
-    Reference: frame integration of event data as in Fang et al., SpikingJelly,
-    Science Advances 9 (2023).
-    """
-
-    def __init__(
-        self, time_steps: int | None = None, *, events: bool = True, **kwargs: Any
-    ) -> None:
-        # A placeholder passes the base's check; build() puts the real T.
-        super().__init__(1 if time_steps is None else time_steps, **kwargs)
-        self._given_steps = None if time_steps is None else self.time_steps
-        self.events = bool(events)
-
-    @property
-    def emits_events(self) -> bool:  # type: ignore[override]
-        """Whether the output consists of events."""
-        return self.events
-
-    def build(self, input_shape: Shape) -> None:
-        self._settle(tuple(input_shape))
-
-    def _settle(self, shape: Shape) -> None:
-        if len(shape) < 3:
-            raise ValueError(
-                f"Layer '{self.name}' must receive (batch, T, ...) with at least one "
-                f"feature axis. Received: shape={shape}."
-            )
-        found = shape[1]
-        if found is None and self._given_steps is None:
-            raise ValueError(
-                f"Layer '{self.name}' cannot know T: axis 1 of its input has no fixed "
-                f"size and `time_steps` was not given. Received: shape={shape}."
-            )
-        if None not in (found, self._given_steps) and found != self._given_steps:
-            raise ValueError(
-                f"`time_steps` of layer '{self.name}' must equal axis 1 of its input. "
-                f"Received: time_steps={self._given_steps}, shape={shape}."
-            )
-        self.time_steps = self._given_steps or int(found or 0)
-
-    def call(self, inputs: Tensor) -> Tensor:
-        call = self._start()
-        shape = ops.shape(inputs)
-        steps = self.time_steps
-        y = ops.reshape(inputs, (shape[0] * steps, *shape[2:]))
-        if self.events:
-            self.announce(y, steps, call)
-        return y
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._settle(tuple(input_shape))
-        rows = input_shape[0]
-        folded = None if rows is None else rows * self.time_steps
-        return (folded, *input_shape[2:])
-
-    def get_config(self) -> Config:
-        config = super().get_config()
-        return {**config, "time_steps": self._given_steps, "events": self.events}
+def _known(x: Tensor) -> Array | None:
+    """The values of a tensor, `None` inside a function that is being compiled."""
+    try:
+        return np.asarray(ops.convert_to_numpy(x))
+    except Exception:  # each backend has an error of its own for it
+        return None

@@ -16,7 +16,8 @@ from contextvars import ContextVar
 
 import keras
 
-from keras_ssp.graph import CallState
+from keras_ssp import graph
+from keras_ssp.graph import CallState, timeline
 from keras_ssp.types import Tensor
 
 #: `hook(layer, call_index, spikes, time_steps)`; spikes are `(batch * T, ...)`.
@@ -44,9 +45,18 @@ class EventSource:
     #: Whether the output tensor number 0 holds events.
     emits_events = True
 
+    def _needed_again(self) -> bool:
+        """Whether a gate or a target may weigh these spikes together with others."""
+        if getattr(self, "time_role", None) == "encoding":
+            return True  # no more than the input itself
+        running = graph.functional_under_way()
+        return running is not None and timeline.joins_tensors(running)
+
     def announce(self, spikes: Tensor, steps: int, call: CallState) -> int:
         """Tells all listeners about new spikes; returns the call's index."""
         index = call.count(self)
+        if self._needed_again():
+            call.made[id(self), index] = spikes
         for hook in _listeners.get():
             hook(self, index, spikes, steps)
         return index

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_ssp import surrogates
-from keras_ssp._checks import one_of, real
+from keras_ssp._checks import boolean, one_of, real
 from keras_ssp.kernels import Dynamics
 from keras_ssp.layers.neurons import register_neuron
 from keras_ssp.layers.spiking import SpikingLayer
@@ -29,10 +29,11 @@ class LIFDynamics(Dynamics):
 
         v[t] = beta * u[t-1] + x[t]
         s[t] = 1 if v[t] >= threshold else 0
-        u[t] = v[t] * (1 - s[t])            reset="hard"
+        u[t] = 0 if s[t] else v[t]          reset="hard"
                v[t] - threshold * s[t]      reset="soft"
                v[t]                         reset="none"
 
+    A NaN gives NaN for a spike; an infinite potential fires and is reset as any other.
     Backward, with `ds`, `du` the gradients that reach `s[t]`, `u[t]`:
 
         hard:  e = ds - du * v   (ds alone if detached);  dv = du * (1 - s) + g * e
@@ -48,6 +49,7 @@ class LIFDynamics(Dynamics):
     initial_potential: float = 0.0
 
     parameters = ("beta", "threshold")
+    keeps_nan = True
 
     def initial(self) -> tuple[float, ...]:
         return (self.initial_potential,)
@@ -57,9 +59,10 @@ class LIFDynamics(Dynamics):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         (u,), (beta, threshold) = state, parameters
         v = beta * u + x
-        s = ops.cast(v >= threshold, v.dtype)
-        if self.reset == "hard":
-            return s, (v * (1.0 - s),)
+        fires = v >= threshold
+        s = ops.where(ops.isnan(v), v, ops.cast(fires, v.dtype))
+        if self.reset == "hard":  # not v * (1 - s): infinity times 0 is NaN
+            return s, (ops.where(fires, ops.zeros_like(v), v),)
         if self.reset == "soft":
             return s, (v - threshold * s,)
         return s, (v,)
@@ -79,7 +82,8 @@ class LIFDynamics(Dynamics):
         error, dv, dthreshold = ds, du, 0.0
         if self.reset == "hard":
             if not self.detach_reset:
-                error = ds - du * v
+                # The surrogate of an infinite potential is 0 in the limit, with v.
+                error = ds - du * ops.where(ops.isinf(v), ops.zeros_like(v), v)
             dv = du * (1.0 - s)
         elif self.reset == "soft":
             if not self.detach_reset:
@@ -98,7 +102,7 @@ class LIF(SpikingLayer):
 
         v[t] = beta * u[t-1] + x[t]
         s[t] = 1 if v[t] >= threshold else 0
-        u[t] = v[t] * (1 - s[t])           reset="hard"
+        u[t] = 0 if s[t] else v[t]         reset="hard"
                v[t] - threshold * s[t]     reset="soft"
                v[t]                        reset="none"
 
@@ -175,9 +179,9 @@ class LIF(SpikingLayer):
         self.threshold = real("threshold", threshold, above=0.0)
         self.reset = one_of("reset", reset, RESETS)
         self.surrogate = surrogates.get(surrogate)
-        self.detach_reset = bool(detach_reset)
-        self.learn_beta = bool(learn_beta)
-        self.learn_threshold = bool(learn_threshold)
+        self.detach_reset = boolean("detach_reset", detach_reset)
+        self.learn_beta = boolean("learn_beta", learn_beta)
+        self.learn_threshold = boolean("learn_threshold", learn_threshold)
         self.initial_potential = real("initial_potential", initial_potential)
 
     def dynamics(self) -> LIFDynamics:

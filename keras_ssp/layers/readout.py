@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import one_of
+from keras_ssp.layers.padding import only_valid, over_features
 from keras_ssp.layers.timed import TimedLayer, batch_rows
 from keras_ssp.types import Config, Shape, Tensor
 
@@ -24,7 +25,8 @@ class RateReadout(TimedLayer):
         mean: (1/T) sum_t y[b, t]      sum:  sum_t y[b, t]
         max:  max_t y[b, t]            last: y[b, T-1]
 
-    Every branch that an encoding layer folded must end in a readout.
+    Every branch that an encoding layer folded must end in a readout. Padded steps (see
+    `EventFrames`) are not read: T is then the number of steps that hold data.
 
     Args:
         mode: `"mean"`, `"sum"`, `"max"` or `"last"`. Defaults to `"mean"`.
@@ -51,15 +53,46 @@ class RateReadout(TimedLayer):
     ) -> None:
         super().__init__(time_steps=time_steps, **kwargs)
         self.mode = one_of("mode", mode, MODES)
+        self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        steps = self.running_steps(inputs, graph.call_state())
+        call = graph.call_state()
+        steps = self.running_steps(inputs, call)
         shape = ops.shape(inputs)
         y = ops.reshape(inputs, (shape[0] // steps, steps, *shape[1:]))
+        if call.valid is not None and steps > 1:
+            valid = ops.reshape(call.valid, (shape[0] // steps, steps))
+            return self._of_valid(y, valid)
         if self.mode == "last":
             return y[:, -1]
         reduce = {"mean": ops.mean, "sum": ops.sum, "max": ops.max}[self.mode]
         return reduce(y, axis=1)
+
+    def _of_valid(self, y: Tensor, valid: Tensor) -> Tensor:
+        """The readout of the steps that hold data; 0 where a sample has none."""
+        if self.mode == "max":
+            low = ops.full_like(y, -float("inf"))
+            most = ops.max(ops.where(over_features(valid, y), y, low), axis=1)
+            return only_valid(most, ops.any(valid, axis=1))
+        if self.mode == "last":
+            clock = ops.arange(1, y.shape[1] + 1, dtype="int32") * ops.cast(
+                valid, "int32"
+            )
+            last = ops.max(clock, axis=1, keepdims=True)
+            valid = ops.logical_and(valid, ops.equal(clock, last))
+        total = ops.sum(only_valid(y, valid), axis=1)
+        if self.mode != "mean":
+            return total
+        count = ops.maximum(ops.sum(ops.cast(valid, y.dtype), axis=1), 1.0)
+        return total / over_features(count, total)
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
+        # One value a row is a mask over time, which ends here.
+        if previous_mask is None or len(previous_mask.shape) < 2:
+            return None
+        steps = self.steps or 1
+        shape = (-1, steps, *tuple(previous_mask.shape)[1:])
+        return ops.reshape(previous_mask, shape)[:, 0]
 
     def compute_output_spec(self, inputs: Tensor) -> Tensor:
         steps = self.learn_steps(inputs)

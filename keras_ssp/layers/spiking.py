@@ -9,36 +9,20 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ssp import graph
-from keras_ssp.graph import CallState
-from keras_ssp.kernels import Dynamics, LoopSpec, leaves_python, run_loop
-from keras_ssp.layers.events import EventSource
-from keras_ssp.layers.timed import TimedLayer, require_features
+from keras_ssp._checks import boolean, shown
+from keras_ssp.kernels import Dynamics, LoopSpec, loop_dtype, run_loop
+from keras_ssp.layers.padding import real_steps_first
+from keras_ssp.layers.penalty_carrier import PenaltyCarrier
+from keras_ssp.layers.timed import require_features
 from keras_ssp.surrogates import Surrogate
 from keras_ssp.types import Array, Config, Shape, Sizes, Tensor, TensorLike
-
-
-class LayerPenalty(Protocol):
-    """What a spiking layer asks of the penalty that was put on it."""
-
-    @property
-    def penalty(self) -> Any:
-        """The `SpikePenalty` itself."""
-
-    @property
-    def weight(self) -> float:
-        """lambda, as the penalty was given it."""
-
-    def loss(
-        self, index: int, spikes: Tensor, steps: int, omegas: list[Tensor]
-    ) -> Tensor | None:
-        """The loss, without lambda, that one call of the layer is to add, if any."""
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")
@@ -62,7 +46,7 @@ class Range(keras.constraints.Constraint):
         return {"low": self.low, "high": self.high}
 
 
-class SpikingLayer(EventSource, TimedLayer):
+class SpikingLayer(PenaltyCarrier):
     """Base of all spiking neurons.
 
     A subclass takes its own arguments, keeps each as an attribute of the same name,
@@ -110,11 +94,11 @@ class SpikingLayer(EventSource, TimedLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(time_steps=time_steps, **kwargs)
-        self.return_potential = bool(return_potential)
+        self.return_potential = boolean("return_potential", return_potential)
         self.fan_out = _fan_out(fan_out)
         self.supports_jit = True
+        self.supports_masking = True
         self.feature_shape: Sizes | None = None
-        self._penalty: LayerPenalty | None = None
 
     def dynamics(self) -> Dynamics:
         """The neuron's equations, as its arguments make them."""
@@ -131,17 +115,7 @@ class SpikingLayer(EventSource, TimedLayer):
         for name in self.dynamics().parameters:
             if self.learns(name):
                 setattr(self, f"{name}_weight", self.parameter_weight(name))
-        # lambda lives in a weight, so that a schedule, a controller or a tuner can
-        # move it without tracing the model again. Always there, so that adding a
-        # penalty never changes the list of weights.
-        self.penalty_weight = self.add_weight(
-            name="penalty_weight",
-            shape=(),
-            initializer=keras.initializers.Constant(_lambda(self._penalty)),
-            trainable=False,
-            dtype="float32",
-            autocast=False,
-        )
+        self.add_penalty_weight()
 
     def learns(self, parameter: str) -> bool:
         """Whether a parameter of the dynamics is a trainable weight."""
@@ -169,16 +143,17 @@ class SpikingLayer(EventSource, TimedLayer):
             shape=(),
             initializer=keras.initializers.Constant(getattr(self, name)),
             constraint=Range(low, high) if bounded else None,
-            dtype="float32",
+            dtype=loop_dtype(self.variable_dtype),
             autocast=False,
         )
 
     def parameter(self, name: str) -> Tensor:
-        """A parameter of the dynamics as a float32 tensor."""
+        """A parameter of the dynamics as a tensor, in the dtype of the time loop."""
         weight = getattr(self, f"{name}_weight", None)
         if weight is not None:
             return ops.convert_to_tensor(weight)
-        return ops.convert_to_tensor(getattr(self, name), dtype="float32")
+        dtype = loop_dtype(self.compute_dtype)
+        return ops.convert_to_tensor(getattr(self, name), dtype=dtype)
 
     def call(self, inputs: Tensor) -> Tensor | list[Tensor]:
         call = graph.call_state()
@@ -192,21 +167,23 @@ class SpikingLayer(EventSource, TimedLayer):
             learned=tuple(map(self.learns, dynamics.parameters)),
         )
         shape = ops.shape(inputs)
-        # Neurons on one axis: the loop does not care for their arrangement.
-        folded = ops.reshape(inputs, (shape[0] // steps, steps, -1))
+        # Neurons on one axis: the loop does not care for their arrangement. (Not -1: of
+        # an empty batch, as one of several replicas may get, it cannot be known.)
+        folded = ops.reshape(inputs, (shape[0] // steps, steps, math.prod(shape[1:])))
+        restore = None
+        if call.valid is not None and steps > 1:
+            valid = ops.reshape(call.valid, (shape[0] // steps, steps))
+            folded, restore = real_steps_first(folded, valid)
         parameters = tuple(map(self.parameter, dynamics.parameters))
-        outputs = [ops.reshape(y, shape) for y in run_loop(folded, parameters, spec)]
-        self._emit(outputs[0], steps, call)
+        found = run_loop(folded, parameters, spec)
+        if restore is not None:
+            found = tuple(map(restore, found))
+        outputs = [ops.reshape(y, shape) for y in found]
+        self.emit(outputs[0], steps, call)
         return outputs if self.return_potential else outputs[0]
 
-    def _emit(self, spikes: Tensor, steps: int, call: CallState) -> None:
-        """Tells who listens of the spikes, and adds the penalty on them to the loss."""
-        index = self.announce(spikes, steps, call)
-        if self._penalty is None or leaves_python():
-            return
-        loss = self._penalty.loss(index, spikes, steps, call.omegas)
-        if loss is not None:
-            self.add_loss(self.penalty_weight * call.with_cleared(self, loss))
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Any:
+        return [previous_mask] * 2 if self.return_potential else previous_mask
 
     def compute_output_spec(self, inputs: Tensor) -> Tensor | list[Tensor]:
         self.learn_steps(inputs)
@@ -228,34 +205,7 @@ class SpikingLayer(EventSource, TimedLayer):
             config[name] = value
         config["return_potential"] = self.return_potential
         config["fan_out"] = None if self.fan_out is None else self.fan_out.tolist()
-        if self._penalty is not None:
-            config["penalty"] = keras.saving.serialize_keras_object(self._penalty)
         return config
-
-    @classmethod
-    def from_config(cls, config: Config) -> SpikingLayer:
-        config = dict(config)
-        penalty = config.pop("penalty", None)
-        layer = cls(**config)
-        if penalty is not None:
-            layer.bind_penalty(keras.saving.deserialize_keras_object(penalty))
-        return layer
-
-    @property
-    def penalty(self) -> Any:
-        """The `SpikePenalty` that `penalize` put on this layer, or `None`."""
-        return None if self._penalty is None else self._penalty.penalty
-
-    @property
-    def bound_penalty(self) -> LayerPenalty | None:
-        """The penalty together with the places where it weighs this layer's spikes."""
-        return self._penalty
-
-    def bind_penalty(self, bound: LayerPenalty | None) -> None:
-        """Sets or removes (`None`) the penalty; users call `penalize` instead."""
-        self._penalty = bound
-        if self.built:
-            self.penalty_weight.assign(_lambda(bound))
 
 
 def neuron_arguments(cls: type[SpikingLayer]) -> tuple[str, ...]:
@@ -283,17 +233,19 @@ def _broadcasts(shape: Shape, sizes: Sizes) -> bool:
     return len(shape) <= len(sizes) and all(n in (1, m) for n, m in aligned)
 
 
-def _lambda(penalty: LayerPenalty | None) -> float:
-    return 0.0 if penalty is None else penalty.weight
-
-
 def _fan_out(value: TensorLike | None) -> Array | None:
     if value is None:
         return None
-    array = np.asarray(value, "float64")
-    if not np.all(np.isfinite(array)) or np.any(array < 0):
+    array = np.asarray(0.0)
+    try:
+        given = np.asarray(value)
+        right = given.dtype.kind in "iuf"
+        array = given.astype("float64") if right else array
+    except (TypeError, ValueError, OverflowError):
+        right = False
+    if not right or not np.all(np.isfinite(array)) or np.any(array < 0):
         raise ValueError(
             "`fan_out` must be a finite number of at least 0, or an array of such "
-            f"numbers. Received: fan_out={value!r}."
+            f"numbers. Received: fan_out={shown(value)}."
         )
     return array

@@ -13,10 +13,19 @@ from keras_ssp.layers import (
 )
 
 CASES = [
-    (LIF, {"learn_beta": True, "learn_threshold": True}, (4, 3), (4, 3), 2, 1, 0),
-    (LIF, {"time_steps": 2}, (4, 3), (4, 3), 0, 1, 0),
+    (LIF, {"learn_beta": True, "learn_threshold": True}, (4, 3), (4, 3), 2, 0, 0),
+    (LIF, {"time_steps": 2}, (4, 3), (4, 3), 0, 0, 0),
     (DirectEncoding, {"time_steps": 3}, (2, 5), (6, 5), 0, 0, 0),
-    (PoissonEncoding, {"time_steps": 3, "seed": 1}, (2, 5), (6, 5), 0, 0, 1),
+    # Keras draws inputs from 0 to 10, and probabilities are to stay below 1.
+    (
+        PoissonEncoding,
+        {"time_steps": 3, "gain": 0.1, "seed": 1},
+        (2, 5),
+        (6, 5),
+        0,
+        0,
+        1,
+    ),
     (LatencyEncoding, {"time_steps": 3}, (2, 5), (6, 5), 0, 0, 0),
     (EventFrames, {}, (2, 3, 5), (6, 5), 0, 0, 0),
     (RateReadout, {"mode": "max", "time_steps": 2}, (4, 5), (2, 5), 0, 0, 0),
@@ -38,7 +47,7 @@ def test_layer_contract(layer, arguments, inputs, outputs, trainable, fixed, see
                 expected_num_non_trainable_weights=fixed,
                 expected_num_seed_generators=seeds,
                 expected_num_losses=0,
-                supports_masking=False,
+                supports_masking=True,
                 run_training_check=layer is LIF,
                 assert_built_after_instantiation=False,
             )
