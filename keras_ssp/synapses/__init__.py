@@ -1,9 +1,11 @@
 """Fan-out: which synapses a spike drives, layer by layer (psi)."""
 
 from keras_ssp._public import public_names as _public_names
-from keras_ssp.synapses import joins as _joins  # noqa: F401  (the three register
-from keras_ssp.synapses import routes as _routes  # noqa: F401  the rules of Keras'
-from keras_ssp.synapses import weights as _weights  # noqa: F401  own layers)
+from keras_ssp.synapses import joins as _joins  # noqa: F401  (these register the
+from keras_ssp.synapses import operations as _operations  # noqa: F401  rules of
+from keras_ssp.synapses import products as _products  # noqa: F401  Keras' own layers
+from keras_ssp.synapses import routes as _routes  # noqa: F401  and operations)
+from keras_ssp.synapses import weights as _weights  # noqa: F401
 from keras_ssp.synapses.analysis import analyze as analyze
 from keras_ssp.synapses.maps import FanOut as FanOut
 from keras_ssp.synapses.maps import FanOutMap as FanOutMap

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from keras import layers
 
 from keras_ssp.graph import Call
-from keras_ssp.synapses.registry import register_route
-from keras_ssp.synapses.routes import TapsByInput, no_path, per_axis, sizes_in
+from keras_ssp.synapses.copies import as_layer, sizes_in
+from keras_ssp.synapses.registry import RULES, Rule, register_route
+from keras_ssp.synapses.routes import (
+    TapsByInput,
+    no_path,
+    per_axis,
+    scaled,
+    unbroadcast,
+)
 from keras_ssp.synapses.taps import Tap, compact
 from keras_ssp.synapses.windows import incidence, spatial_axes
 from keras_ssp.types import Array
@@ -16,18 +24,43 @@ from keras_ssp.types import Array
 
 
 @register_route(
-    layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D
+    layers.AveragePooling1D,
+    layers.AveragePooling2D,
+    layers.AveragePooling3D,
+    "ops.AveragePool",
 )
 def _average_pooling(call: Call, tap: Tap, output: int) -> TapsByInput:
     """A spike is an event at every synapse that its pooled cells feed."""
     no_path(call, tap)
-    pool = call.layer
 
     def matrix(k: int, n: int) -> Array:
-        return incidence(n, pool.pool_size[k], pool.strides[k], pool.padding)
+        return incidence(n, *windows(call, k))
 
     weight = per_axis(call, tap.weight, tap.size, matrix)
     return [[Tap(compact(weight), sizes_in(call))]]
+
+
+@register_route(
+    layers.AdaptiveAveragePooling1D,
+    layers.AdaptiveAveragePooling2D,
+    layers.AdaptiveAveragePooling3D,
+    "ops.AdaptiveAveragePool",
+)
+def _adaptive_average(call: Call, tap: Tap, output: int) -> TapsByInput:
+    """The same, with windows that share an axis out as evenly as they can."""
+    no_path(call, tap)
+    axes = spatial_axes(call)
+
+    def matrix(k: int, n: int) -> Array:
+        cells = tap.size[axes[k]]
+        reads = np.zeros((cells, n))
+        for cell in range(cells):
+            reads[cell, cell * n // cells : -(-(cell + 1) * n // cells)] = 1.0
+        return reads
+
+    return [
+        [Tap(compact(per_axis(call, tap.weight, tap.size, matrix)), sizes_in(call))]
+    ]
 
 
 @register_route(
@@ -52,14 +85,46 @@ def _global_average(call: Call, tap: Tap, output: int) -> TapsByInput:
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
+    layers.AdaptiveMaxPooling1D,
+    layers.AdaptiveMaxPooling2D,
+    layers.AdaptiveMaxPooling3D,
+    "ops.MaxPool",
+    "ops.AdaptiveMaxPool",
+    binary=True,
 )
-def _max_pooling(call: Call, tap: Tap, output: int) -> TapsByInput:
+def max_pooling(call: Call, tap: Tap, output: int) -> TapsByInput:
     """Events are those that leave the pool."""
     # Not linear: events are those that leave the pool, so the tap stays after it.
-    return [[Tap(tap.weight, tap.size, (call.layer, *tap.path))]]
+    return [[Tap(tap.weight, tap.size, (_as_pool(call), *tap.path))]]
+
+
+def _as_pool(call: Call) -> keras.layers.Layer:
+    pool = call.layer
+    if type(pool).__name__ != "MaxPool":
+        return as_layer(call)
+    classes = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
+    return classes[len(call.inputs[0].features) - 2](
+        pool.pool_size,
+        strides=pool.strides,
+        padding=pool.padding,
+        data_format=pool.data_format,
+        name=str(pool.name),
+    )
 
 
 # --- several inputs -----------------------------------------------------------------
+
+
+def windows(call: Call, k: int) -> tuple[int, int, str]:
+    """Size, stride and padding of a pool along its k-th spatial axis."""
+    pool = call.layer
+    size = pool.pool_size
+    stride = size if pool.strides is None else pool.strides
+    return (
+        size[k] if isinstance(size, (tuple, list)) else size,
+        stride[k] if isinstance(stride, (tuple, list)) else stride,
+        pool.padding,
+    )
 
 
 @register_route(layers.Add, layers.Subtract, layers.Average, "ops.Add", "ops.Subtract")
@@ -72,24 +137,12 @@ def _add(call: Call, tap: Tap, output: int) -> TapsByInput:
             "analogue values. Remedy: add it after the synapse, as a bias."
         )
     return [
-        [Tap(compact(_unbroadcast(call, tap, k)), sizes_in(call, k))]
+        [Tap(compact(unbroadcast(call, tap, k)), sizes_in(call, k))]
         for k in range(len(call.inputs))
     ]
 
 
-def _unbroadcast(call: Call, tap: Tap, k: int) -> Array:
-    """Weights over an input that was broadcast: an event for each copy."""
-    size = sizes_in(call, k)
-    weight = tap.weight
-    aligned = (1,) * (weight.ndim - len(size)) + size
-    for axis, n in enumerate(aligned):
-        if n == 1 and tap.size[axis] > 1:  # one event, read at every position
-            weight = weight.repeat(tap.size[axis] // weight.shape[axis], axis=axis)
-            weight = weight.sum(axis=axis, keepdims=True)
-    return weight.reshape(weight.shape[weight.ndim - len(size) :])
-
-
-@register_route(layers.Concatenate, "ops.Concatenate", elementwise=True)
+@register_route(layers.Concatenate, "ops.Concatenate", elementwise=True, binary=True)
 def _concatenate(call: Call, tap: Tap, output: int) -> TapsByInput:
     """Each input has the weights of its own part."""
     rank = len(call.outputs[0].shape)
@@ -126,3 +179,23 @@ def _check_channelwise(call: Call, tap: Tap, axis: int) -> None:
         channels = 0 if first else len(call.outputs[0].features) - 1
         if not isinstance(layer, pools) or axis != channels:
             no_path(call, tap)
+
+
+# --- gates --------------------------------------------------------------------------
+
+
+def _joined(call: Call, tap: Tap, output: int) -> TapsByInput:
+    """Only asked where it is no gate: a maximum with a constant, for instance."""
+    raise ValueError(
+        f"Layer '{call.name}' compares spikes with a constant, which cannot be "
+        "counted. Remedy: leave it out: spikes are 0 or 1."
+    )
+
+
+_PRODUCT = Rule("route", scaled, elementwise=True, gate=True)
+_EXTREME = Rule("route", _joined, elementwise=True, gate=True)
+RULES.add((layers.Multiply, "ops.Multiply"), _PRODUCT)
+RULES.add((layers.Maximum, layers.Minimum, "ops.Maximum", "ops.Minimum"), _EXTREME)
+register_route(
+    "ops.TrueDivide", "ops.Divide", "ops.Negative", rule=scaled, elementwise=True
+)

@@ -45,6 +45,15 @@ class Rule:
             spikes: the rule of the weights that its input meets, if any.
         elementwise: For a route: whether every output element is one input element,
             so that tensors that mix spikes and analogue values may pass.
+        binary: For a route: whether spikes that are 0 or 1 stay so, so that it may
+            stand before a gate.
+        gate: For a route: whether a call with several inputs is a gate, whose output
+            are events of its own (AND, OR).
+        macs: For an analogue layer with weights, or one that multiplies tensors with
+            each other: function of the call, multiply-accumulates of one run.
+        note: What the report says of a call of the layer.
+        free: For an analogue layer: whether its weights are known to cost nothing that
+            is counted, as the scale and offset of a normalisation.
     """
 
     kind: str
@@ -52,6 +61,11 @@ class Rule:
     extra_macs: ExtraMacs | None = None
     inputs: SynapseRule | None = None
     elementwise: bool = False
+    binary: bool = False
+    gate: bool = False
+    macs: Callable[[Call], float] | None = None
+    note: str = ""
+    free: bool = False
 
     def __str__(self) -> str:
         name = getattr(self.apply, "__name__", None)
@@ -147,7 +161,10 @@ def register_synapse(
 
 @overload
 def register_route(
-    *layer_types: LayerType, elementwise: bool = ..., overwrite: bool = ...
+    *layer_types: LayerType,
+    elementwise: bool = ...,
+    binary: bool = ...,
+    overwrite: bool = ...,
 ) -> Callable[[RouteRule], RouteRule]: ...
 
 
@@ -156,6 +173,7 @@ def register_route(
     *layer_types: LayerType,
     rule: RouteRule,
     elementwise: bool = ...,
+    binary: bool = ...,
     overwrite: bool = ...,
 ) -> RouteRule: ...
 
@@ -164,6 +182,7 @@ def register_route(
     *layer_types: LayerType,
     rule: RouteRule | None = None,
     elementwise: bool = False,
+    binary: bool = False,
     overwrite: bool = False,
 ) -> Callable[[RouteRule], RouteRule] | RouteRule:
     """Registers how events pass through a layer type without weights.
@@ -179,6 +198,8 @@ def register_route(
             operation classes of `keras.ops`.
         rule: The function.
         elementwise: Whether each output element is one input element.
+        binary: Whether spikes that are 0 or 1 stay so: such a layer may stand before a
+            gate (a product, maximum or minimum of spikes).
         overwrite: Whether it may replace rules that are there.
 
     Returns:
@@ -189,7 +210,7 @@ def register_route(
     """
 
     def add(rule: RouteRule) -> RouteRule:
-        entry = Rule("route", rule, elementwise=elementwise)
+        entry = Rule("route", rule, elementwise=elementwise, binary=binary)
         RULES.add(_quiet(layer_types), entry, overwrite=overwrite)
         return rule
 
@@ -197,19 +218,32 @@ def register_route(
 
 
 def register_analogue(
-    *layer_types: LayerType, ends_events: bool = False, overwrite: bool = False
+    *layer_types: LayerType,
+    macs: Callable[[Call], float] | None = None,
+    ends_events: bool = False,
+    overwrite: bool = False,
 ) -> None:
-    """Registers layer types without weights whose output is analogue.
+    """Registers layer types that turn analogue values into analogue values.
 
     Args:
         *layer_types: As for `register_route`.
+        macs: Function of the `Call`: the multiply-accumulates of one run on one
+            sample. Without it the layer costs nothing, which the energy report says in
+            a note if it has weights.
         ends_events: Whether spikes may arrive and end there (a readout).
         overwrite: Whether it may replace rules that are there.
 
     Raises:
         ValueError: If a layer type has a rule already, or is a spiking layer.
+
+    Example:
+
+    >>> class Doubling(keras.layers.Layer):  # no weights: 0
+    ...     def call(self, x):
+    ...         return 2 * x
+    >>> register_analogue(Doubling)
     """
-    entry = Rule("end" if ends_events else "analogue")
+    entry = Rule("end" if ends_events else "analogue", macs=macs)
     RULES.add(_quiet(layer_types), entry, overwrite=overwrite)
 
 

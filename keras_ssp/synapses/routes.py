@@ -20,6 +20,8 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssp.graph import Call
+from keras_ssp.synapses.copies import moved, sizes_in
+from keras_ssp.synapses.gates import constant
 from keras_ssp.synapses.registry import (
     Rule,
     register_by_arguments,
@@ -31,11 +33,6 @@ from keras_ssp.types import Array, Sizes
 
 TapsByInput = Sequence[Sequence[Tap]]
 DrawBack = Callable[[Call, Array, Sizes], Array]
-
-
-def sizes_in(call: Call, k: int = 0) -> Sizes:
-    """Features of a call's k-th input."""
-    return tuple(int(n or 0) for n in call.inputs[k].features)
 
 
 def _linear(draw: DrawBack) -> Callable[[Call, Tap, int], TapsByInput]:
@@ -77,9 +74,15 @@ register_route(
     layers.Identity,
     layers.ActivityRegularization,
     layers.InputLayer,
+    layers.GaussianNoise,  # these three, as dropout, do nothing in inference
+    layers.GaussianDropout,
+    layers.AlphaDropout,
+    layers.Masking,
     "ops.Cast",
     "ops.StopGradient",
+    "ops.Copy",
     elementwise=True,
+    binary=True,
 )(_identity)
 
 
@@ -94,7 +97,7 @@ def _batch_norm(call: Call, tap: Tap, output: int) -> TapsByInput:
 register_by_arguments(
     layers.Activation,
     lambda layer: (
-        Rule("route", _identity, elementwise=True)
+        Rule("route", _identity, elementwise=True, binary=True)
         if _is_linear(layer)
         else Rule("analogue")
     ),
@@ -107,29 +110,60 @@ def _is_linear(layer: keras.layers.Layer) -> bool:
 
 def _scaling(layer: keras.layers.Layer) -> Rule:
     shifted = np.any(np.asarray(layer.offset) != 0)
-    return Rule("analogue") if shifted else Rule("route", _scaled, elementwise=True)
+    if shifted:
+        return Rule("analogue")
+    scale = np.asarray(layer.scale, "float64")
+    return Rule(
+        "route",
+        lambda call, tap, output: [[_times(call, tap, scale)]],
+        elementwise=True,
+    )
 
 
-@register_route(
-    "ops.Multiply", "ops.TrueDivide", "ops.Divide", "ops.Negative", elementwise=True
-)
-def _scaled(call: Call, tap: Tap, output: int) -> TapsByInput:
+def scaled(call: Call, tap: Tap, output: int) -> TapsByInput:
     """A factor changes the value of an event, not which synapses it drives."""
     if len(call.inputs) != 1:
         raise ValueError(
-            f"Layer '{call.name}' multiplies two tensors, at least one of them "
-            "spikes: only multiplication by a constant can be counted. Remedy: "
-            "multiply before the spiking layer."
+            f"Layer '{call.name}' multiplies or divides spikes by analogue values, "
+            "which makes them analogue. Remedy: let the analogue branch pass through a "
+            "spiking layer, or join the two after the synapse."
         )
+    factors = [constant(call, k) for k in range(len(call.args) + len(call.kwargs))]
+    if "Divide" in type(call.layer).__name__ and factors[0] is not None:
+        raise ValueError(
+            f"Layer '{call.name}' divides by spikes, which are 0 most of the time. "
+            "Remedy: multiply by them, or divide after the synapse."
+        )
+    factor = next((c for c in factors if c is not None), np.ones(()))
+    return [[_times(call, tap, np.asarray(factor, "float64"))]]
+
+
+def _times(call: Call, tap: Tap, factor: Array) -> Tap:
+    """The tap before a constant factor: no event is left where the factor is 0."""
     no_path(call, tap)  # a negative factor would change which value wins
-    return [[tap]]
+    weight = tap.weight
+    if np.any(factor == 0):
+        passes = np.broadcast_to(factor != 0, (1, *tap.size))[0]
+        weight = full(weight, tap.size) * passes
+    return Tap(compact(unbroadcast(call, Tap(weight, tap.size), 0)), sizes_in(call))
+
+
+def unbroadcast(call: Call, tap: Tap, k: int) -> Array:
+    """Weights over an input that was broadcast: an event for each copy."""
+    size = sizes_in(call, k)
+    weight = tap.weight
+    aligned = (1,) * (weight.ndim - len(size)) + size
+    for axis, n in enumerate(aligned):
+        if n == 1 and tap.size[axis] > 1:  # one event, read at every position
+            weight = weight.repeat(tap.size[axis] // weight.shape[axis], axis=axis)
+            weight = weight.sum(axis=axis, keepdims=True)
+    return weight.reshape(weight.shape[weight.ndim - len(size) :])
 
 
 register_by_arguments(layers.Rescaling, _scaling)
-register_route(layers.Multiply)(_scaled)
 
 
-@register_route(layers.Flatten, elementwise=True)
+@register_route(layers.Flatten, elementwise=True, binary=True)
 @_linear
 def _flatten(call: Call, weight: Array, size: Sizes) -> Array:
     """Same elements in one row."""
@@ -142,7 +176,7 @@ def _flatten(call: Call, weight: Array, size: Sizes) -> Array:
     return full(weight, size).reshape(into)
 
 
-@register_route(layers.Reshape, "ops.Reshape", elementwise=True)
+@register_route(layers.Reshape, "ops.Reshape", elementwise=True, binary=True)
 @_linear
 def _reshape(call: Call, weight: Array, size: Sizes) -> Array:
     """Same elements in another shape."""
@@ -157,14 +191,14 @@ def _reshape(call: Call, weight: Array, size: Sizes) -> Array:
     return full(weight, size).reshape(into)
 
 
-@register_route(layers.Permute, elementwise=True)
+@register_route(layers.Permute, elementwise=True, binary=True)
 @_linear
 def _permute(call: Call, weight: Array, size: Sizes) -> Array:
     """Same elements in another order of axes."""
     return weight.transpose(np.argsort([axis - 1 for axis in call.layer.dims]))
 
 
-@register_route(layers.RepeatVector)
+@register_route(layers.RepeatVector, binary=True)
 @_linear
 def _repeat(call: Call, weight: Array, size: Sizes) -> Array:
     """An event is read once for each copy."""
@@ -193,7 +227,11 @@ def _pairs(value: Sequence[Any]) -> list[tuple[int, int]]:
 
 
 @register_route(
-    layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, elementwise=True
+    layers.ZeroPadding1D,
+    layers.ZeroPadding2D,
+    layers.ZeroPadding3D,
+    elementwise=True,
+    binary=True,
 )
 @_linear
 def _zero_padding(call: Call, weight: Array, size: Sizes) -> Array:
@@ -208,7 +246,11 @@ def _zero_padding(call: Call, weight: Array, size: Sizes) -> Array:
 
 
 @register_route(
-    layers.Cropping1D, layers.Cropping2D, layers.Cropping3D, elementwise=True
+    layers.Cropping1D,
+    layers.Cropping2D,
+    layers.Cropping3D,
+    elementwise=True,
+    binary=True,
 )
 @_linear
 def _cropping(call: Call, weight: Array, size: Sizes) -> Array:
@@ -241,7 +283,24 @@ def _up_sampled(call: Call, weight: Array, size: Sizes) -> Array:
         image = ops.image.resize(
             image, (n * factors[k], 1), interpolation=mode, data_format="channels_last"
         )
-        reached = ops.convert_to_numpy(image)[:, :, 0, 0] != 0
+        # Some weights of lanczos are 0 but for the rounding.
+        reached = np.abs(ops.convert_to_numpy(image)[:, :, 0, 0]) > 1e-6
         return np.asarray(reached.T, "float64")
 
     return per_axis(call, weight, size, matrix)
+
+
+def _centre_crop(call: Call, tap: Tap, output: int) -> TapsByInput:
+    """A smaller image is cut out; from a larger one would be interpolated."""
+    return moved(call, tap, output)
+
+
+register_route(layers.CenterCrop, elementwise=True, binary=True)(_centre_crop)
+register_by_arguments(
+    layers.Resizing,
+    lambda layer: (
+        Rule("route", moved, elementwise=True, binary=True)
+        if layer.interpolation == "nearest"
+        else Rule("analogue", free=True)
+    ),
+)

@@ -9,13 +9,16 @@ import numpy as np
 
 from keras_ssp.graph import timeline
 from keras_ssp.layers import SpikingLayer
+from keras_ssp.synapses.gates import Gate, Key
 from keras_ssp.synapses.taps import Tap, compact, full, uniform
 from keras_ssp.types import Array, Sizes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Site:
-    """One call of a layer that emits events, and the synapses they drive.
+    """One place where events are made, and the synapses they drive.
+
+    A call of a spiking layer, of an encoding layer that emits events, or of a gate.
 
     In `Input(8) -> LIF "a" -> Dense(3) -> LIF "b" -> Dense(2)` there are two: `a` with
     `size=(8,)` and a tap of weight 3, `b` with `size=(3,)` and a tap of weight 2.
@@ -29,6 +32,7 @@ class Site:
         steps: T.
         taps: Weights over its events: psi.
         notes: Remarks on how it was counted.
+        gate: Of a gate, what its events are made from.
     """
 
     layer: keras.layers.Layer
@@ -39,11 +43,17 @@ class Site:
     steps: int
     taps: tuple[Tap, ...]
     notes: tuple[str, ...] = ()
+    gate: Gate | None = None
 
     @property
     def spiking(self) -> bool:
-        """Whether the source is a neuron (not an encoding layer)."""
+        """Whether the source is a neuron (not an encoding layer, nor a gate)."""
         return timeline.role(self.layer) == "spiking"
+
+    @property
+    def key(self) -> Key:
+        """What tells the call from others: the layer, and which of its calls it is."""
+        return (id(self.layer), self.index)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,11 +86,22 @@ class Weighted:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Synapses:
-    """Everything that the energy of one model is counted from."""
+    """Everything that the energy of one model is counted from.
+
+    Args:
+        sites: Where events are made.
+        layers: Where there are synapses.
+        time_steps: T.
+        folded_by_caller: Whether the caller folds time into the batch, as no encoding
+            layer does: T rows are then one sample.
+        notes: Remarks on what was not counted.
+    """
 
     sites: tuple[Site, ...]
     layers: tuple[Weighted, ...]
     time_steps: int
+    folded_by_caller: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def spiking(self) -> tuple[Site, ...]:

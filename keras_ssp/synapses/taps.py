@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ssp.synapses.sums import EXACT, carried, exact_sum, parts, weighted_sum
 from keras_ssp.types import Array, Config, Sizes, Tensor
 
 
@@ -49,19 +50,16 @@ class Tap:
         """Equal for two taps whose paths do the same."""
         return tuple(str(_path_config(layer)) for layer in self.path)
 
-    def per_row(self, spikes: Tensor) -> Tensor:
-        """`sum_i weight_i * spike_i` for each row of the batch, in float32."""
+    def events(self, spikes: Tensor) -> Tensor:
+        """The events that leave `path`, in float32."""
         for layer in self.path:
             spikes = layer.call(spikes)
         # float16 counts nothing beyond 2048 exactly, and overflows at 65 504.
-        spikes = ops.cast(spikes, "float32")
-        weight = ops.convert_to_tensor(np.asarray(self.weight, "float32"))
-        # Sum first where the weight is constant, then weigh what is left.
-        shared = [k + 1 for k, n in enumerate(weight.shape) if n == 1]
-        if shared:
-            spikes = ops.sum(spikes, axis=tuple(shared), keepdims=True)
-        left = tuple(range(1, weight.ndim + 1))
-        return ops.sum(spikes * weight, axis=left) if left else spikes * weight
+        return ops.cast(spikes, "float32")
+
+    def per_row(self, spikes: Tensor) -> Tensor:
+        """`sum_i weight_i * spike_i` for each row of the batch, in float32."""
+        return weighted_sum(self.events(spikes), self.weight, self.total)
 
     def get_config(self) -> Config:
         """The tap as JSON-ready values."""
@@ -98,10 +96,37 @@ def per_sample(taps: Sequence[Tap], spikes: Tensor, steps: int) -> Tensor:
     Returns:
         Float32 tensor of shape `(batch,)`.
     """
-    rows = ops.zeros((ops.shape(spikes)[0],), dtype="float32")
+    count = ops.shape(spikes)[0]
+    rows = ops.zeros((count,), dtype="float32")
     for tap in taps:
         rows = rows + tap.per_row(spikes)
-    return ops.sum(ops.reshape(rows, (-1, steps)), axis=1)
+    return ops.sum(ops.reshape(rows, (count // steps, steps)), axis=1)
+
+
+def exact_per_sample(
+    taps: Sequence[Tap], spikes: Tensor, steps: int, *, binary: bool = False
+) -> Tensor:
+    """The same in two parts, so that whole numbers up to 2^36 are exact.
+
+    Args:
+        taps: The taps of one place where events are made.
+        spikes: `(batch * steps, ...)`, batch-major.
+        steps: Time steps folded into the batch.
+        binary: Whether no event is above 1. Defaults to `False`.
+
+    Returns:
+        Float32 tensor of shape `(batch, 2)`: `4096 * first + second`.
+    """
+    count = ops.shape(spikes)[0]
+    rows = ops.zeros((count, 2), dtype="float32")
+    for tap in taps:
+        events = tap.events(spikes)
+        if binary and tap.total < EXACT:  # one part is enough
+            rows = rows + parts(weighted_sum(events, tap.weight, tap.total))
+        else:
+            rows = rows + exact_sum(events, tap.weight)
+    rows = ops.reshape(rows, (count // steps, steps, 2))
+    return carried(rows[..., 0], rows[..., 1])
 
 
 def merge(taps: Sequence[Tap]) -> list[Tap]:

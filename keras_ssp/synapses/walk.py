@@ -8,12 +8,14 @@ neuron is an event at every synapse that its pooled cell feeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from keras_ssp.graph import Call, Edge, Graph, timeline
 from keras_ssp.layers import SpikingLayer
+from keras_ssp.synapses.gates import Gate, GateReader, is_gate
+from keras_ssp.synapses.refusals import check_inside, rule_of, turns_analogue
 from keras_ssp.synapses.registry import Rule, SynapseRule, rule_for
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_tap
 from keras_ssp.synapses.taps import Tap, compact, merge
@@ -27,30 +29,31 @@ class Walk:
         self.graph = graph
         self.states = timeline.check_graph(graph)
         self.producers = graph.producers()
+        self.consumers = graph.consumers()
         self.taps: dict[Edge, list[Tap]] = {}
         self.drivers: set[int] = set()
         self.positions = {call: k for k, call in enumerate(graph.calls)}
+        self.rules: dict[Call, Rule] = {}
+        self.gates: dict[Call, Gate] = {}
         self._carry()
 
     def _carry(self) -> None:
         """Marks which tensors carry events, analogue values, or both."""
         self.events: dict[Edge, bool] = dict.fromkeys(self.graph.inputs, False)
         self.analogue: dict[Edge, bool] = dict.fromkeys(self.graph.inputs, True)
+        reader = GateReader(self.graph, self.events, self.rules)
         for call in self.graph.calls:
             if _emits(call.layer):
                 for k, edge in enumerate(call.outputs):  # output 1 is the potential
                     self.events[edge], self.analogue[edge] = k == 0, k > 0
                 continue
-            rule = self._rule(call)
+            check_inside(call)
             spikes = any(self.events[edge] for edge in call.inputs)
+            rule = self.rules[call] = rule_of(call)
             if rule.kind == "analogue" and spikes:
-                raise ValueError(
-                    f"Layer '{call.name}' ({type(call.layer).__name__}) receives "
-                    "spikes and turns them into analogue values, which the energy "
-                    "count does not allow. Remedy: move it before the spiking "
-                    "layer, or register a rule with "
-                    "`keras_ssp.synapses.register_route`."
-                )
+                raise turns_analogue(call, rule)
+            if spikes and is_gate(call, rule):
+                self.gates[call] = reader.read(call)
             # What a synapse puts out is analogue, whatever drives it; a route hands
             # on what it gets, and a sum of both kinds is a mixture.
             route = rule.kind == "route"
@@ -59,31 +62,55 @@ class Walk:
                 self.events[edge] = route and spikes
                 self.analogue[edge] = not route or analogue
 
-    def _rule(self, call: Call) -> Rule:
-        rule = rule_for(call.layer)
-        if rule is None:
-            raise ValueError(
-                f"Layer '{call.name}' of type {type(call.layer).__name__} has no "
-                "fan-out rule, so its energy cannot be counted. Remedy: register one "
-                "with `keras_ssp.synapses.register_synapse` (a layer with weights), "
-                "`register_route` (it only moves or adds up events) or "
-                "`register_analogue` (no weights, analogue output)."
-            )
-        return rule
-
     def run(self) -> Synapses:
         layers = []
         for call in self.graph.calls:
             if _emits(call.layer):
                 layers += self._own_synapses(call)
                 continue
-            rule = self._rule(call)
+            rule = self.rules[call]
             if rule.kind == "synapse":
                 layers.append(self._synapse(call, rule, rule.apply))
+            elif rule.macs is not None:
+                layers.append(self._products(call, rule.macs(call)))
         # Only now: psi of a site is complete when every synapse was walked back.
-        sites = [self._site(call) for call in self.graph.calls if _emits(call.layer)]
-        steps = [s for s in self.states.values() if s is not None]
-        return Synapses(tuple(sites), tuple(layers), max(steps, default=1))
+        made = [c for c in self.graph.calls if _emits(c.layer) or c in self.gates]
+        return Synapses(
+            tuple(map(self._site, made)),
+            tuple(layers),
+            max((s for s in self.states.values() if s is not None), default=1),
+            timeline.folded_by_caller(self.graph) is not None,
+            tuple(self._not_counted()),
+        )
+
+    def _not_counted(self) -> Iterator[str]:
+        for call, rule in self.rules.items():
+            if rule.note:
+                yield f"{call.name}: {rule.note}"
+            elif rule.kind in ("analogue", "end") and rule.macs is None:
+                weights = getattr(call.layer, "weights", ())
+                count = sum(math.prod(w.shape) for w in weights)
+                if count and not rule.free:
+                    yield (
+                        f"{call.name}: registered as analogue without `macs`, so what "
+                        f"its {count} weights cost is NOT counted"
+                    )
+
+    def _products(self, call: Call, macs: float) -> Weighted:
+        """A layer or operation that multiplies analogue values."""
+        edge = call.inputs[0]
+        steps = self.states[edge] or 1
+        return Weighted(
+            layer=call.layer,
+            name=_numbered(call),
+            position=self.positions[call],
+            dense=macs,
+            macs=macs * steps,
+            steps=steps,
+            inputs=max(_elements(edge), 1),
+            outputs=_elements(call.outputs[0]),
+            drivers=frozenset(),
+        )
 
     def _own_synapses(self, call: Call) -> list[Weighted]:
         """The synapses inside a spiking layer: its input's, and recurrent ones."""
@@ -145,7 +172,7 @@ class Walk:
             macs=macs * steps,
             steps=steps,
             inputs=math.prod(size),
-            outputs=math.prod(_static(call, call.outputs[0])),
+            outputs=_outputs(call),
             drivers=frozenset(self.drivers),
         )
 
@@ -154,11 +181,11 @@ class Walk:
         if not self.events[edge]:
             return tap.total
         call, output = self.producers[edge]
-        if _emits(call.layer):
+        if _emits(call.layer) or call in self.gates:
             self.taps.setdefault(edge, []).append(tap)
             self.drivers.add(self.positions[call])
             return 0.0
-        rule = self._rule(call)
+        rule = self.rules[call]
         self._check_mixture(call, edge, rule)
         macs = 0.0
         for source, taps in zip(
@@ -195,39 +222,35 @@ class Walk:
             size=size,
             steps=steps,
             taps=tuple(taps),
-            notes=self._notes(call, edge, bool(taps)),
+            notes=tuple(self._notes(edge, bool(taps))),
+            gate=self.gates.get(call),
         )
 
-    def _notes(self, call: Call, edge: Edge, driving: bool) -> tuple[str, ...]:
-        readers = self.graph.consumers().get(edge, [])
-        if not readers and not driving and timeline.role(call.layer) == "spiking":
-            raise ValueError(
-                f"Spiking layer '{call.name}' has no consumer: its spikes drive no "
-                "synapse and no readout. Remedy: end the model with "
-                "`keras_ssp.layers.RateReadout()`, or remove the layer."
+    def _notes(self, edge: Edge, driving: bool) -> Iterator[str]:
+        readers = self.consumers.get(edge, [])
+        onward = [r.name for r in readers if self._reaches_neuron(r, r.outputs)]
+        if not driving and not onward:
+            unread = not readers and edge not in self.graph.outputs
+            yield (
+                "its spikes are not read: 0 SynOps"
+                if unread
+                else "drives no synapse (output neurons): 0 SynOps"
             )
-        notes = []
-        if not driving:
-            notes.append("drives no synapse (output neurons): 0 SynOps")
-        shortcuts = [
-            reader.name for reader in readers if self._reaches_neuron(reader.outputs)
-        ]
-        if shortcuts:
-            notes.append(
-                f"shortcut without weights into neurons through "
-                f"{', '.join(shortcuts)}: no synapse, 0 SynOps"
+        if onward:
+            yield (
+                f"shortcut without weights into neurons through {', '.join(onward)}: "
+                "no synapse, 0 SynOps"
             )
-        return tuple(notes)
 
-    def _reaches_neuron(self, edges: Sequence[Edge]) -> bool:
+    def _reaches_neuron(self, through: Call, edges: Sequence[Edge]) -> bool:
+        """Whether spikes get from a call into a neuron or a gate without a synapse."""
+        if _emits(through.layer) or through in self.gates:
+            return True
         for edge in edges:
             if not self.events.get(edge):
                 continue
-            call, _ = self.producers[edge]
-            if _emits(call.layer):
-                continue
-            for reader in self.graph.consumers().get(edge, []):
-                if _emits(reader.layer) or self._reaches_neuron(reader.outputs):
+            for reader in self.consumers.get(edge, []):
+                if _emits(reader.layer) or self._reaches_neuron(reader, reader.outputs):
                     return True
         return False
 
@@ -240,11 +263,30 @@ def _numbered(call: Call) -> str:
     return call.name if call.index == 0 else f"{call.name}:{call.index}"
 
 
+def _elements(edge: Edge) -> int:
+    """Elements of a tensor for one row; axes of unknown size left out."""
+    return math.prod(int(n) for n in edge.features if n is not None)
+
+
+def _outputs(call: Call) -> int:
+    """Elements of a call's output for one row."""
+    edge, equation = call.outputs[0], getattr(call.layer, "equation", None)
+    if None not in edge.features or equation is None:
+        return _elements(edge)
+    # `EinsumDense(..., output_shape=(None, 8))`: the labels say what Keras does not.
+    inputs, rest = equation.replace(" ", "").split(",")
+    kernel, outputs = rest.split("->")
+    sizes = dict(zip(kernel, call.layer.kernel.shape, strict=True))
+    sizes |= dict(zip(reversed(inputs), reversed(call.inputs[0].shape), strict=False))
+    return math.prod(int(sizes.get(label) or 1) for label in outputs)
+
+
 def _static(call: Call, edge: Edge) -> Sizes:
     if None in edge.features:
         raise ValueError(
             f"The synapses at layer '{call.name}' cannot be counted: the size of its "
-            "tensor is not known. Remedy: give `keras.Input` a full shape. "
+            "tensor is not known. Remedy: give `keras.Input` a full shape, and "
+            "`output_shape` in full to layers that take one. "
             f"Received: shape={edge.shape}."
         )
     return tuple(int(n) for n in edge.features if n is not None)

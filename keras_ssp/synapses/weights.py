@@ -13,7 +13,12 @@ from keras_ssp.graph import Call
 from keras_ssp.layers.encoding import Encoding
 from keras_ssp.layers.qcfs import QCFS
 from keras_ssp.layers.readout import RateReadout
-from keras_ssp.synapses.registry import register_analogue, register_synapse
+from keras_ssp.synapses.registry import (
+    RULES,
+    Rule,
+    register_analogue,
+    register_synapse,
+)
 from keras_ssp.synapses.windows import incidence, spatial_axes
 from keras_ssp.types import Array
 
@@ -109,29 +114,21 @@ def _transpose_counts(
 
 # --- without weights --------------------------------------------------------------
 
-register_analogue(
-    QCFS,
-    layers.ReLU,
-    layers.LeakyReLU,
-    layers.ELU,
-    layers.PReLU,
-    layers.Softmax,
-    layers.LayerNormalization,
-    layers.GroupNormalization,
-    layers.UnitNormalization,
-    layers.RMSNormalization,
-    layers.Normalization,
-    layers.GaussianNoise,
-    layers.RandomFlip,
-    layers.RandomCrop,
-    layers.RandomTranslation,
-    layers.RandomRotation,
-    "ops.Relu",
-    "ops.Sigmoid",
-    "ops.Tanh",
-    "ops.Softmax",
-    "ops.Silu",
-    "ops.Gelu",
+RULES.add(
+    (
+        QCFS,
+        layers.ReLU,
+        layers.LeakyReLU,
+        layers.ELU,
+        layers.PReLU,
+        layers.Softmax,
+        layers.LayerNormalization,
+        layers.GroupNormalization,
+        layers.UnitNormalization,
+        layers.RMSNormalization,
+        layers.Normalization,
+    ),
+    Rule("analogue", free=True),
 )
 register_analogue(RateReadout, Encoding, ends_events=True)
 

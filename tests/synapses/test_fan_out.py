@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
-from keras_ssp import energy_report, synapses
+from keras_ssp import SynapticPenalty, energy_report, penalize, synapses
 from keras_ssp.layers import LIF, DirectEncoding, EventFrames, RateReadout
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.taps import full
@@ -264,7 +264,14 @@ def test_custom_synapse_rule():
     [
         (lambda x: layers.ReLU(name="relu")(LIF()(x)), "'relu'.*receives spikes"),
         (lambda x: LIF(name="a")(x) + x, "'add.*spikes together with analogue"),
-        (lambda x: LIF()(x) * LIF()(x), "multiplies two tensors"),
+        (lambda x: LIF()(x) * x, "multiplies or compares spikes with analogue"),
+        (lambda x: (1 - LIF()(x)) * (1 - LIF()(x)), "joins inverted spikes alone"),
+        (lambda x: (LIF()(x) + LIF()(x)) * LIF()(x), "has made other than 0 or 1"),
+        (lambda x: 2.0 / LIF()(x), "divides by spikes"),
+        (lambda x: ops.matmul(LIF()(x), np.eye(4)), "receives spikes.*ops.Matmul"),
+        (lambda x: ops.exp(LIF()(x)), r"receives spikes.*register_route\(.ops.Exp"),
+        (lambda x: ops.pad(LIF()(x), ((0, 0), (1, 1)), constant_values=1), "puts o"),
+        (lambda x: ops.sum(LIF()(x), axis=0, keepdims=True), "reduces the batch"),
         (lambda x: LIF()(x) + 1.0, "adds a constant to spikes"),
     ],
 )
@@ -300,11 +307,35 @@ def test_unknown_size_is_an_error():
         analyze(model)
 
 
-def test_spiking_layer_without_consumer_is_an_error():
+def test_a_model_may_end_in_a_spiking_layer():
     x = keras.Input((4,))
     model = keras.Model(x, LIF(name="last")(layers.Dense(3)(LIF()(x))))
-    with pytest.raises(ValueError, match="'last' has no consumer"):
-        analyze(model)
+    first, last = analyze(model).spiking
+    assert (first.taps[0].total, last.taps) == (12.0, ())
+    assert "output neurons" in last.notes[0]
+    penalize(model, SynapticPenalty(1.0))
+    report = energy_report(model, np.full((2, 4), 2.0))
+    assert [row.fan_out for row in report.layers] == [3.0, 0.0]
+
+
+def test_spikes_beside_read_potentials_need_not_be_read():
+    x = keras.Input((4,))
+    y = LIF(name="hidden")(DirectEncoding(3)(layers.Dense(8)(x)))
+    _, u = LIF(reset="none", return_potential=True, name="out")(layers.Dense(2)(y))
+    model = keras.Model(x, RateReadout("last")(u))
+    penalize(model, SynapticPenalty(1e-4))
+    rows = {row.name: row for row in energy_report(model, np.ones((3, 4))).layers}
+    assert rows["hidden"].fan_out == 2.0
+    assert rows["out"].notes == ("its spikes are not read: 0 SynOps",)
+
+
+def test_potentials_that_drive_weights_are_analogue():
+    x = keras.Input((4,))
+    y = DirectEncoding(3)(x)
+    _, u = LIF(return_potential=True)(y)
+    model = keras.Model(x, RateReadout()(layers.Dense(2)(u)))
+    report = energy_report(model, np.ones((3, 4)))
+    assert (report.macs, report.synops) == (3 * 4 * 2, 0.0)
 
 
 def test_output_neurons_drive_no_synapse_and_are_noted():

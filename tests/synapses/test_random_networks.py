@@ -1,0 +1,95 @@
+"""Random networks of all that may carry spikes: counts, penalty and loss by hand."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_ssp import SynapticPenalty, penalize
+from keras_ssp.energy import EnergyMeter
+from keras_ssp.layers import RateReadout
+from keras_ssp.layers.events import listening
+from tests.synapses.graphs import RandomNetwork
+
+pytestmark = pytest.mark.every_backend
+# `make test-slow` asks for 500.
+GRAPHS = int(os.environ.get("KERAS_SSP_GRAPHS", "12"))
+
+
+def data(seed, n=3):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 3, (n, 4, 4, 2)).astype("float32")
+
+
+def fired(model, x):
+    """The spikes of each neuron layer in a plain run of the model, by name."""
+    found = {}
+
+    def hook(layer, index, spikes, steps):
+        found[layer.name] = keras.ops.convert_to_numpy(spikes)
+
+    with listening(hook):
+        model(x)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(GRAPHS))
+def test_counts_penalty_and_loss_equal_the_count_by_hand(seed):
+    network = RandomNetwork(seed)
+    model, x = network.model, data(seed)
+    p = [1, 1.5, 2, 3][seed % 4]
+    penalize(model, SynapticPenalty(0.5, p=p))
+    synops = network.synops(fired(model, x), len(x))
+    meter = EnergyMeter(model)
+    counts, _ = meter.run(x)
+    counted = sum(
+        keras.ops.convert_to_numpy(c["synops"]).sum() / len(x) for c in counts.values()
+    )
+    assert counted == pytest.approx(synops, rel=1e-6)
+    omega = sum(
+        keras.ops.convert_to_numpy(c["penalty"]).sum() / len(x)
+        for c in counts.values()
+        if "penalty" in c
+    )
+    assert p * omega == pytest.approx(synops, rel=1e-6)
+    model(x)
+    loss = sum(float(keras.ops.convert_to_numpy(each)) for each in model.losses)
+    assert p * loss == pytest.approx(0.5 * synops, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(0, GRAPHS, 4))
+def test_after_surgery_the_penalty_is_that_of_the_new_graph(seed):
+    """A new head on a penalised network, in a model that was never penalised itself."""
+    network = RandomNetwork(seed)
+    penalize(network.model, SynapticPenalty(1.0))
+    dense = [layer for layer in network.synapses if isinstance(layer[0], layers.Dense)]
+    last, size, source = dense[-1]
+    wide = layers.Dense(last.units + 4)
+    network.synapses[network.synapses.index(dense[-1])] = (wide, size, source)
+    model = keras.Model(network.inputs, RateReadout()(wide(source.tensor)))
+    x = data(seed)
+    spikes = fired(model, x)
+    network.keep(model)
+    model(x)
+    loss = sum(float(keras.ops.convert_to_numpy(each)) for each in model.losses)
+    assert loss == pytest.approx(network.synops(spikes, len(x)), rel=1e-6)
+
+
+def test_the_random_networks_hold_what_they_are_to_hold():
+    kinds = set()
+    for seed in range(40):
+        kinds |= RandomNetwork(seed).kinds
+    assert kinds == {
+        *(
+            "weighted",
+            "moved",
+            "summed",
+            "pooled",
+            "joined",
+            "gated",
+            "scaled",
+            "nested",
+        )
+    }
