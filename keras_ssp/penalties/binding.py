@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
 
 import keras
-from keras import ops
 
 from keras_ssp import graph
-from keras_ssp._checks import real
+from keras_ssp._checks import real, shown
 from keras_ssp.graph import timeline
 from keras_ssp.layers import SpikingLayer
+from keras_ssp.penalties.bound import BoundPenalty
 from keras_ssp.penalties.family import SpikePenalty
+from keras_ssp.penalties.terms import Terms, make_terms, running_terms
 from keras_ssp.synapses.analysis import analyze
-from keras_ssp.synapses.sites import Site, given_site
+from keras_ssp.synapses.gates import Key
+from keras_ssp.synapses.sites import given_site
 from keras_ssp.synapses.taps import Tap
-from keras_ssp.types import Config, Tensor
 
 
 def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
@@ -46,17 +49,70 @@ def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
     ...     keras.layers.Dense(3), RateReadout()])
     >>> _ = penalize(model, SynapticPenalty(1e-3))
     """
-    layers = timeline.spiking_layers(model)
+    layers = spiking_layers(model)
     if not layers:
         raise ValueError(
             "`model` must have at least one spiking layer (keras_ssp.layers.LIF) to "
             f"be penalised. Received: model={model.name!r}."
         )
     bound = {} if penalty is None else bind(model, penalty)
+    _check_recomputed(model)
+    _say_of_others(model, layers, penalty)
     for layer in layers:
         layer.bind_penalty(bound.get(id(layer)))
     graph.forget_compiled(model)
     return model
+
+
+def spiking_layers(model: keras.Model) -> list[SpikingLayer]:
+    """All spiking layers of a model.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"`model` must be a keras.Model. Received: model={shown(model)} of type "
+            f"{type(model).__name__}."
+        )
+    return timeline.spiking_layers(model)
+
+
+def _say_of_others(
+    model: keras.Model, layers: Sequence[SpikingLayer], penalty: SpikePenalty | None
+) -> None:
+    """Warns where a layer loses the penalty that another model put on it."""
+    for layer in layers:
+        bound = layer.bound_penalty
+        if not isinstance(bound, BoundPenalty) or repr(bound.penalty) == repr(penalty):
+            continue
+        other = bound.owner()
+        if other is None or other is model:
+            continue
+        if any(other is inner for inner in graph.inner_layers(model)):
+            continue  # a part of this model: the whole of it is penalised anew
+        warnings.warn(
+            f"Layer '{layer.name}' is part of model '{other.name}' too, whose penalty "
+            f"{bound.penalty!r} is replaced by {penalty!r} in it: a layer has one "
+            "penalty, whatever model it runs in. Remedy: make the layer twice, or give "
+            "both models the same penalty.",
+            stacklevel=3,
+        )
+        return
+
+
+def _check_recomputed(model: keras.Model) -> None:
+    if keras.backend.backend() == "torch":
+        return  # computed again, the loss keeps its gradient there
+    inside = [k for k in graph.inner_layers(model) if isinstance(k, keras.Model)]
+    for inner in (model, *inside):
+        if graph.recomputed(inner) and timeline.spiking_layers(inner):
+            raise ValueError(
+                f"`model` must not have the model '{inner.name}' computed again in the "
+                "backward pass (keras.RematScope): Keras would drop the gradient of "
+                "the penalty inside. Remedy: name layers in the scope, not models; "
+                "spiking layers are computed again in any case."
+            )
 
 
 def set_penalty_weight(model: keras.Model, weight: float) -> None:
@@ -76,12 +132,12 @@ def set_penalty_weight(model: keras.Model, weight: float) -> None:
 
 def penalty_weight(model: keras.Model) -> float:
     """lambda as it is now, the largest of the penalised layers."""
-    return max(float(layer.penalty_weight) for layer in penalized_layers(model))
+    return max(layer.penalty_weight_now for layer in penalized_layers(model))
 
 
 def penalized_layers(model: keras.Model) -> list[SpikingLayer]:
     """The spiking layers that carry a penalty; an error if there is none."""
-    layers = [k for k in timeline.spiking_layers(model) if k.bound_penalty is not None]
+    layers = [k for k in spiking_layers(model) if k.bound_penalty is not None]
     if not layers:
         raise ValueError(
             "`model` has no penalty. Remedy: call "
@@ -91,87 +147,45 @@ def penalized_layers(model: keras.Model) -> list[SpikingLayer]:
     return layers
 
 
-def combined_omega(calls: Iterable[tuple[SpikingLayer, float]]) -> float:
+def combined_omega(model: keras.Model, omegas: Mapping[Key, float]) -> float:
     """Omega of a whole model, what lambda multiplies in the loss.
 
     Args:
-        calls: Each call of a penalised layer, in the order in which they run, with its
-            Omega.
+        model: The model.
+        omegas: Omega of each place where events are made, in the order in which they
+            run; those without a penalty may be there.
     """
-    total, omegas = 0.0, list[float]()
-    for layer, omega in calls:
+    terms = current_terms(model)
+    total, added = 0.0, dict[str, list[float]]()
+    for layer in penalized_layers(model):
         bound = layer.bound_penalty
-        if isinstance(bound, BoundPenalty):
-            omegas.append(omega)
-            total += bound.penalty.combined(omegas, bound.calls) or 0.0
+        mine = [key for key in omegas if key[0] == id(layer)]
+        if not isinstance(bound, BoundPenalty):
+            continue
+        for key in mine:
+            omega = omegas[key]
+            if terms is not None:
+                omega += sum(omegas[t.site.key] for t in terms.more.get(key, ()))
+            calls = bound.calls if terms is None else terms.calls[bound.group]
+            each = added.setdefault(bound.group, [])
+            each.append(omega)
+            total += bound.penalty.combined(each, calls) or 0.0
     return float(total)
 
 
-@keras.saving.register_keras_serializable(package="keras_ssp")
-class BoundPenalty:
-    """A penalty on one spiking layer: with the taps of each of its calls.
+def current_terms(model: keras.Model) -> Terms | None:
+    """The terms of a model's penalty, read from its graph; `None` if it has no graph.
 
-    Args:
-        penalty: The `SpikePenalty`.
-        taps: For each call of the layer its taps.
-        scale: What Omega is divided by.
-        calls: Calls of penalised layers in the whole model.
+    Raises:
+        ValueError: If its synapses cannot be counted.
     """
-
-    def __init__(
-        self,
-        penalty: SpikePenalty,
-        taps: Sequence[Sequence[Tap]],
-        scale: float,
-        calls: int,
-    ) -> None:
-        self.penalty = penalty
-        self.taps = [list(call) for call in taps]
-        self.scale = scale
-        self.calls = calls
-
-    @property
-    def weight(self) -> float:
-        """lambda, as the penalty was given it."""
-        return self.penalty.weight
-
-    def value(self, index: int, spikes: Tensor, steps: int) -> Tensor:
-        """Omega of one call for each sample, normalised if asked for."""
-        # Modulo: the outermost call may hold several calls of the model.
-        taps = self.taps[index % len(self.taps)]
-        return self.penalty.value(taps, spikes, steps) / self.scale
-
-    def loss(
-        self, index: int, spikes: Tensor, steps: int, omegas: list[Tensor]
-    ) -> Tensor | None:
-        """The loss, without lambda, that one call of the layer is to add, if any.
-
-        Args:
-            index: How often the layer ran before in the outermost call.
-            spikes: Its spikes, `(batch * steps, ...)`.
-            steps: T.
-            omegas: What penalised layers gave so far in the outermost call.
-        """
-        # Mean, not sum: Keras scales losses by replica as means over the batch.
-        omegas.append(ops.mean(self.value(index, spikes, steps)))
-        return self.penalty.combined(omegas, self.calls)
-
-    def get_config(self) -> Config:
-        return {
-            "penalty": keras.saving.serialize_keras_object(self.penalty),
-            "taps": [[tap.get_config() for tap in call] for call in self.taps],
-            "scale": self.scale,
-            "calls": self.calls,
-        }
-
-    @classmethod
-    def from_config(cls, config: Config) -> BoundPenalty:
-        return cls(
-            keras.saving.deserialize_keras_object(config["penalty"]),
-            [[Tap.from_config(tap) for tap in call] for call in config["taps"]],
-            config["scale"],
-            config["calls"],
-        )
+    inner = graph.functional(model)
+    if inner is None:
+        return None
+    terms, error = running_terms(inner)
+    if terms is None:
+        raise ValueError(error)
+    return terms
 
 
 def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
@@ -184,31 +198,46 @@ def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
         TypeError: If `penalty` is not a `SpikePenalty`.
         ValueError: As for `penalize`.
     """
-    if not isinstance(penalty, SpikePenalty):
-        raise TypeError(
-            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
-            f"None. Received: penalty={penalty!r}."
-        )
-    sites: dict[int, list[Sequence[Tap]]] = {}
-    calls, largest, driven = 0, 0.0, False
-    for layer, index, site in _sites(model, timeline.spiking_layers(model)):
-        taps = penalty.taps(site)
-        driven = driven or bool(site.taps)
-        sites.setdefault(id(layer), []).insert(index, taps)
-        largest += site.steps * sum(tap.total for tap in taps)
-        calls += 1
-    if not driven:
+    terms = terms_of(model, penalty)
+    if not any(site.taps for site in terms.sites if site.spiking or site.gate):
         raise ValueError(
             "`model` must have a spiking layer that drives a synapse: its energy "
             f"is 0 otherwise. Received: model={model.name!r}."
         )
-    scale = largest if penalty.normalize else 1.0
-    return {k: BoundPenalty(penalty, taps, scale, calls) for k, taps in sites.items()}
+    group = uuid.uuid4().hex
+    taps: dict[int, list[Sequence[Tap]]] = {}
+    for site in sorted(terms.sites, key=lambda site: site.index):
+        if site.spiking:
+            taps.setdefault(id(site.layer), []).append(terms.at[site.key].taps)
+    (calls,) = terms.calls.values()
+    scale = next(term.scale for term in terms.at.values())
+    bound = {
+        k: BoundPenalty(penalty, each, scale, calls, group) for k, each in taps.items()
+    }
+    for each in bound.values():
+        each.belongs_to(model)
+    return bound
 
 
-def _sites(
-    model: keras.Model, layers: Sequence[SpikingLayer]
-) -> list[tuple[SpikingLayer, int, Site]]:
+def terms_of(model: keras.Model, penalty: SpikePenalty) -> Terms:
+    """The terms of a model with a penalty, whatever its layers carry.
+
+    Raises:
+        TypeError: If `penalty` is not a `SpikePenalty`.
+        ValueError: If the model's synapses cannot be counted.
+    """
+    if not isinstance(penalty, SpikePenalty):
+        raise TypeError(
+            "`penalty` must be a keras_ssp penalty such as SynapticPenalty(1e-8), or "
+            f"None. Received: penalty={shown(penalty)}."
+        )
     if graph.is_graph_model(model):
-        return [(s.layer, s.index, s) for s in analyze(model).spiking]
-    return [(layer, 0, given_site(layer)) for layer in layers]
+        sites = list(analyze(model).sites)
+    elif isinstance(model, keras.Sequential):
+        raise ValueError(
+            f"`model` must be built: the Sequential model '{model.name}' has no graph "
+            "yet. Remedy: begin it with `keras.Input`, or call it once on data."
+        )
+    else:
+        sites = [given_site(layer) for layer in spiking_layers(model)]
+    return make_terms(sites, lambda layer: (penalty, ""))

@@ -14,7 +14,7 @@ from typing import TypeVar, overload
 
 from keras import ops
 
-from keras_ssp._checks import real
+from keras_ssp._checks import boolean, real
 from keras_ssp._registry import Registry
 from keras_ssp.synapses.sites import Site
 from keras_ssp.synapses.taps import Tap, per_sample, uniform
@@ -42,11 +42,19 @@ class SpikePenalty(abc.ABC):
     ) -> None:
         self.weight = real("weight", weight, low=0.0)
         self.p = real("p", p, low=1.0)
-        self.normalize = bool(normalize)
+        self.normalize = boolean("normalize", normalize)
 
     @abc.abstractmethod
     def taps(self, site: Site) -> Sequence[Tap]:
         """The weights `w_{l,i}` of one spiking layer."""
+
+    def event_taps(self, site: Site) -> Sequence[Tap]:
+        """The weights of events that no neuron of its own makes. Defaults to none.
+
+        Asked for the gates of a model (`site.gate` is set) and for encoding layers that
+        emit events. The layer that runs last before the events are known adds them.
+        """
+        return ()
 
     def value(self, taps: Sequence[Tap], spikes: Tensor, steps: int) -> Tensor:
         """Omega of one layer for each sample, `(batch,)` float32, not normalised."""
@@ -55,14 +63,15 @@ class SpikePenalty(abc.ABC):
         # For spikes in {0, 1} the value s^p / p and the gradient s^(p-1) are those
         # of s^2 with two factors: no pow, whose gradient at 0 is where NaNs start.
         squared = per_sample(taps, spikes * spikes, steps)
-        return 0.5 * squared + (1.0 / self.p - 0.5) * ops.stop_gradient(squared)
+        value = ops.stop_gradient(squared)
+        return value / self.p + 0.5 * (squared - value)
 
     def combined(self, omegas: list[Tensor], calls: int) -> Tensor | None:
         """The loss without lambda that the layer which ran last is to add.
 
         Args:
-            omegas: Batch means of Omega of the layers that ran so far in this call of
-                the model, the latest one last. What is taken out is forgotten.
+            omegas: Batch means of Omega of the layers that ran so far in this run of
+                the model, the latest one last.
             calls: How many calls of penalised layers the whole model makes.
 
         Returns:
@@ -192,6 +201,9 @@ class SynapticPenalty(SpikePenalty):
     def taps(self, site: Site) -> Sequence[Tap]:
         return site.taps
 
+    def event_taps(self, site: Site) -> Sequence[Tap]:
+        return site.taps if site.gate is not None else ()
+
 
 @register("spike_count", package="keras_ssp")
 class SpikeCountPenalty(SpikePenalty):
@@ -244,6 +256,9 @@ class SynOpsTarget(SpikePenalty):
 
         loss = lambda * ((S - S_0) / S_0)^2,   S = batch mean of sum_l SynOps_l
 
+    S is what the energy report calls SynOps: of spiking layers, of gates, and of the
+    events that an encoding layer emits (which no training changes).
+
     Args:
         weight: lambda, a finite number of at least 0.
         target: S_0, SynOps per sample, a finite number above 0.
@@ -265,12 +280,19 @@ class SynOpsTarget(SpikePenalty):
     def taps(self, site: Site) -> Sequence[Tap]:
         return site.taps
 
+    def event_taps(self, site: Site) -> Sequence[Tap]:
+        return site.taps
+
     def combined(self, omegas: list[Tensor], calls: int) -> Tensor | None:
-        # The square is of the sum over all layers, so the layer that runs last adds it.
-        if len(omegas) < calls:
-            return None
-        distance = (sum(omegas) - self.target) / self.target
-        omegas.clear()
+        # The square is of the sum over all layers. Each adds by how much it changes it,
+        # so that it is right however many of them a model runs.
+        loss = self._squared(sum(omegas))
+        if len(omegas) > 1:
+            loss = loss - self._squared(sum(omegas[:-1]))
+        return loss
+
+    def _squared(self, synops: Tensor) -> Tensor:
+        distance = (synops - self.target) / self.target
         return distance * distance
 
     def get_config(self) -> Config:

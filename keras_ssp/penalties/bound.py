@@ -1,0 +1,131 @@
+"""A penalty as one spiking layer carries it."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Sequence
+
+import keras
+
+from keras_ssp import graph
+from keras_ssp.graph import CallState
+from keras_ssp.layers import SpikingLayer
+from keras_ssp.penalties.family import SpikePenalty
+from keras_ssp.penalties.terms import Terms, batch_mean, running_terms
+from keras_ssp.synapses.taps import Tap
+from keras_ssp.types import Config, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssp")
+class BoundPenalty:
+    """A penalty on one spiking layer.
+
+    Which synapses its spikes drive is read from the graph that runs (`Terms`). Kept
+    here is what they were when `penalize` was called, for layers that run in a model
+    without a graph.
+
+    Args:
+        penalty: The `SpikePenalty`.
+        taps: For each call of the layer its taps.
+        scale: What Omega is divided by.
+        calls: Calls of penalised layers in the whole model.
+        group: The same for all layers that the penalty was put on together.
+    """
+
+    def __init__(
+        self,
+        penalty: SpikePenalty,
+        taps: Sequence[Sequence[Tap]],
+        scale: float,
+        calls: int,
+        group: str = "",
+    ) -> None:
+        self.penalty = penalty
+        self.taps = [list(call) for call in taps]
+        self.scale = scale
+        self.calls = calls
+        self.group = str(group)
+        self._owner: weakref.ref[keras.Model] | None = None
+
+    @property
+    def weight(self) -> float:
+        """lambda, as the penalty was given it."""
+        return self.penalty.weight
+
+    def owner(self) -> keras.Model | None:
+        """The model that `penalize` was called on, as long as it is there."""
+        return None if self._owner is None else self._owner()
+
+    def belongs_to(self, model: keras.Model) -> None:
+        """Notes the model that `penalize` was called on."""
+        self._owner = weakref.ref(model)
+
+    def value(self, index: int, spikes: Tensor, steps: int) -> Tensor:
+        """Omega of one call for each sample, normalised if asked for."""
+        # Modulo: the outermost call may hold several calls of the model.
+        taps = self.taps[index % len(self.taps)]
+        return self.penalty.value(taps, spikes, steps) / self.scale
+
+    def loss(
+        self,
+        layer: SpikingLayer,
+        index: int,
+        spikes: Tensor,
+        steps: int,
+        call: CallState,
+    ) -> Tensor | None:
+        """The loss, without lambda, that one call of the layer is to add, if any.
+
+        Args:
+            layer: The layer.
+            index: How often it ran before in the outermost call.
+            spikes: Its spikes, `(batch * steps, ...)`.
+            steps: T.
+            call: The outermost call under way.
+        """
+        terms = self._running(layer)
+        runs = len(self.taps) if terms is None else terms.runs[id(layer)]
+        # The outermost call may run the model several times.
+        omegas = call.omegas.setdefault((self.group, index // runs), [])
+        if terms is None:
+            omegas.append(batch_mean(self.value(index, spikes, steps)))
+            return self.penalty.combined(omegas, self.calls)
+        key = (id(layer), index % runs)
+        omegas.append(terms.omega(key, index, spikes, steps, call))
+        return self.penalty.combined(omegas, terms.calls[self.group])
+
+    def _running(self, layer: SpikingLayer) -> Terms | None:
+        """The terms of the model that runs, `None` where no graph tells them."""
+        running = graph.functional_under_way()
+        if running is None:
+            return None
+        terms, error = running_terms(running)
+        if terms is None:
+            warnings.warn(
+                f"The penalty on layer '{layer.name}' goes on with the fan-out of the "
+                "model it was put on, since that of the one that runs cannot be "
+                f"counted: {error}",
+                stacklevel=2,
+            )
+            return None
+        return terms if id(layer) in terms.runs else None
+
+    def get_config(self) -> Config:
+        return {
+            "penalty": keras.saving.serialize_keras_object(self.penalty),
+            "taps": [[tap.get_config() for tap in call] for call in self.taps],
+            "scale": self.scale,
+            "calls": self.calls,
+            "group": self.group,
+        }
+
+    @classmethod
+    def from_config(cls, config: Config) -> BoundPenalty:
+        return cls(
+            keras.saving.deserialize_keras_object(config["penalty"]),
+            [[Tap.from_config(tap) for tap in call] for call in config["taps"]],
+            config["scale"],
+            config["calls"],
+            config.get("group", ""),
+        )
