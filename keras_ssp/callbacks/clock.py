@@ -12,6 +12,11 @@ from keras_ssp.types import Array
 POINTS = 256
 
 
+def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
+    """Steps that an optimizer has taken, on several devices too."""
+    return int(ops.convert_to_numpy(optimizer.iterations))
+
+
 class LearningClock:
     """Runs from 0 to 1 over a training, by the learning rate of its steps.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ssp._checks import real
 from keras_ssp.callbacks.budget_state import BudgetFolder
-from keras_ssp.callbacks.clock import LearningClock
+from keras_ssp.callbacks.clock import LearningClock, steps_taken
 from keras_ssp.callbacks.controller import Controller, first_weight
 from keras_ssp.callbacks.silence_guard import SilenceGuard
 from keras_ssp.callbacks.snapshots import Snapshots
@@ -206,13 +206,9 @@ class EnergyBudget(Watcher):
     def _omega(self, report: EnergyReport) -> float:
         """Omega of the whole model, as the layers would add it."""
         of_call = {row.name: row.penalty for row in report.layers}
-        sites = () if self.meter is None else self.meter.sites.items()
-        layers = {id(layer): layer for layer in penalized_layers(self.model)}
-        return combined_omega(
-            (layers[key[0]], of_call.get(site.name) or 0.0)
-            for key, site in sites
-            if key[0] in layers
-        )
+        sites = {} if self.meter is None else self.meter.sites
+        omegas = {key: of_call.get(site.name) or 0.0 for key, site in sites.items()}
+        return combined_omega(self.model, omegas)
 
     def _set(self, weight: float) -> None:
         self._lambda = weight
@@ -227,7 +223,7 @@ class EnergyBudget(Watcher):
 
     def _learning_clock(self, epoch: int) -> LearningClock:
         optimizer = self.model.optimizer
-        first = int(optimizer.iterations) - self.step(epoch, 0)
+        first = steps_taken(optimizer) - self.step(epoch, 0)
         return LearningClock(optimizer, self.all_steps, max(first, 0))
 
     def _check_pull(self, report: EnergyReport) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from keras_ssp._checks import positive_int
+from keras_ssp._checks import positive_int, text
+from keras_ssp.callbacks.flags import say_of_flags
+from keras_ssp.datasets.inputs import check_data
 from keras_ssp.energy import EnergyMeter, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.types import Data, Logs
 
@@ -13,9 +15,12 @@ class EnergyMonitor(keras.callbacks.Callback):
     """Measures the energy at the end of each epoch and puts it into the logs.
 
     Adds `val_synops` (SynOps per sample), `val_energy_pj` (pJ per sample, analogue
-    operations included) and `val_spike_rate` (spikes per neuron and step) to the
-    history, the progress bar, and whatever callbacks come after it in the list
-    (`TensorBoard`, `CSVLogger`, ...).
+    operations included), `val_synaptic_energy_pj` (the part that a penalty can move),
+    `val_spike_rate` (spikes per neuron and step) and, where the data are events,
+    `val_input_energy_pj` (the part that they cost) to the history, the progress bar,
+    and whatever callbacks come after it in the list (`TensorBoard`, `CSVLogger`, ...).
+    The energies of a network that has diverged are NaN. Each layer that is silent or
+    saturated is named once, in a warning.
 
     Args:
         data: Data to measure on, as for `energy_report`.
@@ -28,7 +33,8 @@ class EnergyMonitor(keras.callbacks.Callback):
 
     Raises:
         ValueError: If the energy model is unknown; when `fit` starts, if the model's
-            synapses cannot be counted.
+            synapses cannot be counted, or `data` is not what `energy_report` takes, or
+            an iterator, which can be read only once.
 
     Example:
 
@@ -49,13 +55,16 @@ class EnergyMonitor(keras.callbacks.Callback):
         self.energy_model = hardware.get(energy_model)
         self.batch_size = positive_int("batch_size", batch_size)
         self.every = positive_int("every", every)
-        self.prefix = prefix
+        self.prefix = text("prefix", prefix)
         self.report: EnergyReport | None = None
         self._meter: EnergyMeter | None = None
+        self._named: set[str] = set()
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._meter = EnergyMeter(self.model)  # one trace for all epochs
+        check_data(self.data, self.model, self.batch_size)
         self.report = None
+        self._named = set[str]()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         report = self.report
@@ -67,7 +76,11 @@ class EnergyMonitor(keras.callbacks.Callback):
                 batch_size=self.batch_size,
             )
             self.report = report
+            say_of_flags(report, self._named)
         if logs is not None:
             logs[f"{self.prefix}synops"] = report.synops
             logs[f"{self.prefix}energy_pj"] = report.energy_pj
+            logs[f"{self.prefix}synaptic_energy_pj"] = report.synaptic_energy_pj
+            if any(row.is_input for row in report.layers):
+                logs[f"{self.prefix}input_energy_pj"] = report.input_energy_pj
             logs[f"{self.prefix}spike_rate"] = report.rate

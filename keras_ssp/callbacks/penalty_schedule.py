@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import keras
 
 from keras_ssp._checks import one_of, real
+from keras_ssp.callbacks.clock import steps_taken
 from keras_ssp.penalties.binding import penalized_layers, set_penalty_weight
 from keras_ssp.types import Logs
 
@@ -20,7 +22,9 @@ class PenaltySchedule(keras.callbacks.Callback):
 
     with f(z) = z (`"linear"`), (1 - cos(pi z)) / 2 (`"cosine"`) or 0 (`"step"`)
     between. `e` counts epochs, fractions included: the optimizer's step is asked, so
-    `steps_per_execution` and resumed training keep to the ramp.
+    `steps_per_execution` and resumed training keep to the ramp. Of data whose length is
+    not known beforehand, an epoch is taken to be as long as the one before it; in the
+    first one lambda stays what it was at its beginning, which a warning says.
 
     Args:
         weight: lambda at the end of the ramp, at least 0. Defaults to the penalty's
@@ -54,6 +58,7 @@ class PenaltySchedule(keras.callbacks.Callback):
         self.shape = one_of("shape", shape, SHAPES)
         self._epoch = 0
         self._first_step = 0
+        self._length: int | None = None  # steps of the last epoch
         self._full = 0.0
 
     def factor(self, epoch: float) -> float:
@@ -68,26 +73,39 @@ class PenaltySchedule(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         own = penalized_layers(self.model)[0].penalty.weight
         self._full = own if self.weight is None else self.weight
+        self._length = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
         self._first_step = self._step()
         self._set(float(epoch))
+        if self._steps is None and self.factor(epoch) != self.factor(epoch + 1.0):
+            warnings.warn(
+                "The number of steps of an epoch is not known, so lambda moves at the "
+                "end of this first epoch and not within it. Remedy: pass "
+                "`steps_per_epoch` to `fit`, or data with a length.",
+                stacklevel=2,
+            )
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Not `batch`: with steps_per_execution it jumps, and may pass the end.
-        steps = self.params.get("steps")
-        if steps:
-            done = min(1.0, (self._step() - self._first_step) / steps)
+        if self._steps is not None:
+            done = min(1.0, (self._step() - self._first_step) / self._steps)
             self._set(self._epoch + done)
 
+    @property
+    def _steps(self) -> int | None:
+        """Steps of an epoch, those of the last one where Keras does not say."""
+        return self.params.get("steps") or self._length
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self._length = self._step() - self._first_step or None
         self._set(epoch + 1.0)
         if logs is not None:
             logs["penalty_weight"] = self._full * self.factor(epoch + 1.0)
 
     def _step(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return steps_taken(self.model.optimizer)
 
     def _set(self, epoch: float) -> None:
         set_penalty_weight(self.model, self._full * self.factor(epoch))

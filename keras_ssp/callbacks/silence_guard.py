@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from keras_ssp._checks import real
+from keras_ssp.callbacks.flags import CURE, listed
 from keras_ssp.callbacks.watcher import Watcher
 from keras_ssp.energy import EnergyReport
 from keras_ssp.energy.rows import LayerReport
@@ -17,10 +18,6 @@ from keras_ssp.types import Config, Data, Logs
 RECOVERED = 4.0
 # Measurements after which a layer that has never fired is reported.
 PATIENCE = 15
-CURE = (
-    "a BatchNormalization before it, kernel_initializer='he_normal' in the layer "
-    "before it, or a lower threshold"
-)
 
 
 class SilenceGuard(Watcher):
@@ -102,7 +99,7 @@ class SilenceGuard(Watcher):
         silent = [name for name, spikes in self._spikes.items() if spikes == 0.0]
         if silent:
             warnings.warn(
-                f"{_layers(silent)} silent at the end of training, on all of the "
+                f"{listed(silent)} silent at the end of training, on all of the "
                 f"guard's data. Remedy: {CURE}; or a lower lambda.",
                 stacklevel=2,
             )
@@ -127,11 +124,10 @@ class SilenceGuard(Watcher):
         """Sets lambda of the layers that are held to 0, and remembers what it was."""
         layers = self._attached()
         for name in self.held:
-            weight = layers[name].penalty_weight
-            present = float(weight)
+            present = layers[name].penalty_weight_now
             if present > 0.0:
                 self.held[name] = present
-                weight.assign(0.0)
+                layers[name].penalty_weight.assign(0.0)
 
     def get_state(self) -> Config:
         """What a resumed training needs, as plain values."""
@@ -159,9 +155,9 @@ class SilenceGuard(Watcher):
         return row.spikes * falling < self.floor
 
     def _release(self, name: str) -> None:
-        weight, was = self._attached()[name].penalty_weight, self.held.pop(name)
-        if was > 0.0 and float(weight) == 0.0:
-            weight.assign(was)
+        layer, was = self._attached()[name], self.held.pop(name)
+        if was > 0.0 and layer.penalty_weight_now == 0.0:
+            layer.penalty_weight.assign(was)
 
     def _find_layers(self, report: EnergyReport) -> None:
         meter = self.meter
@@ -196,12 +192,7 @@ class SilenceGuard(Watcher):
                 )
         if self._never and self._checked == PATIENCE:
             warnings.warn(
-                f"{_layers(sorted(self._never))} silent since training began, with no "
+                f"{listed(sorted(self._never))} silent since training began, with no "
                 f"penalty on: nothing in front of it learns. Remedy: {CURE}.",
                 stacklevel=2,
             )
-
-
-def _layers(names: Sequence[str]) -> str:
-    quoted = ", ".join(f"'{name}'" for name in names)
-    return f"Layer {quoted} is" if len(names) == 1 else f"Layers {quoted} are"

@@ -80,7 +80,7 @@ class Target:
         """The part of it that no spike decides."""
         if self.kind == "energy" and self.of == "total":
             return report.energy_pj - report.synaptic_energy_pj
-        return 0.0
+        return report.input_synops if self.kind == "synops" else 0.0
 
     def check(self, report: EnergyReport) -> None:
         """Refuses a budget that no lambda can keep, or none can reach.
@@ -90,11 +90,18 @@ class Target:
                 above what is spent if every neuron always fires.
         """
         fixed = self.fixed(report)
-        if self.value <= fixed:
+        if self.kind == "energy" and self.value <= fixed:
             raise ValueError(
                 f"`energy` must be above {format_energy(fixed)}, what the analogue "
-                "operations cost, which no penalty moves; or budget the rest with "
-                f"of='synaptic'. Received: energy={format_energy(self.value)}."
+                "operations and the events of the data cost, which no penalty moves; "
+                "or budget the rest with of='synaptic'. "
+                f"Received: energy={format_energy(self.value)}."
+            )
+        if self.kind == "synops" and 0 < self.value <= fixed:
+            raise ValueError(
+                f"`synops` must be above {format_count(fixed)}, what the events of the "
+                "data trigger, which no penalty moves. "
+                f"Received: synops={self.value:g}."
             )
         most = math.fsum(row.dense for row in report.layers if row.spiking)
         if self.kind == "synops" and 0 < most < self.value:

@@ -27,8 +27,7 @@ def input_batches(data: Any, model: Any, batch_size: int) -> Iterator[Any]:
     """
     found = False
     for batch in _raw_batches(data, batch_size):
-        inputs = batch[0] if isinstance(batch, tuple) else batch
-        inputs = tree.map_structure(_to_numpy, inputs)
+        inputs = tree.map_structure(_to_numpy, _inputs_of(batch, model))
         if isinstance(inputs, list) and len(inputs) == 1:
             inputs = inputs[0]  # Keras warns of a list where one array is expected
         rows = _checked_rows(inputs, model)
@@ -48,11 +47,41 @@ def input_batches(data: Any, model: Any, batch_size: int) -> Iterator[Any]:
         )
 
 
+def check_data(data: Any, model: Any, batch_size: int) -> None:
+    """Looks at the first batch of data that are to be read many times.
+
+    Raises:
+        ValueError: If they can be read once only, or are not what `input_batches`
+            takes.
+    """
+    if isinstance(data, Iterator):
+        raise ValueError(
+            "`data` must be readable many times. Received: an iterator (of type "
+            f"{type(data).__name__}). Remedy: give arrays or a dataset."
+        )
+    next(input_batches(data, model, batch_size))
+
+
+def _inputs_of(batch: Any, model: Any) -> Any:
+    """The inputs of a batch, which may be `(x, y)` or `(x, y, sample_weight)`."""
+    if isinstance(batch, list) and len(batch) in (2, 3):
+        # As a torch DataLoader and Keras have it; a list of several inputs otherwise.
+        wanted = len(model.inputs) if graph.is_graph_model(model) else 1
+        batch = tuple(batch) if wanted != len(batch) else batch
+    if isinstance(batch, tuple):
+        if not batch:
+            raise ValueError("`data` must hold batches. Received: an empty tuple.")
+        return batch[0]
+    return batch
+
+
 def count_batches(data: Any, batch_size: int) -> int | None:
     """Batches in `data`, `None` if that is not known beforehand."""
     if _is_arrays(data):
-        first = tree.flatten(data[0] if isinstance(data, tuple) else data)[0]
-        return -(-len(first) // batch_size)
+        flat = tree.flatten(data[0] if isinstance(data, tuple) else data)
+        if not flat or not flat[0].shape:
+            return None  # an error, which reading them will tell
+        return -(-len(flat[0]) // batch_size)
     if isinstance(data, keras.utils.PyDataset):
         return None if data.num_batches is None else int(data.num_batches)
     cardinality = getattr(data, "cardinality", None)
@@ -71,7 +100,14 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
     if _is_arrays(data):
         inputs = data[0] if isinstance(data, tuple) else data
         inputs = tree.map_structure(_to_numpy, inputs)
+        if any(x.ndim == 0 for x in tree.flatten(inputs)):
+            raise ValueError(
+                "`data` must hold arrays, their first axis being the samples. "
+                "Received: single numbers. Remedy: `np.asarray([...])`."
+            )
         lengths = {len(x) for x in tree.flatten(inputs)}
+        if not lengths:
+            raise ValueError("`data` must hold at least one sample. Received: none.")
         if len(lengths) != 1:
             raise ValueError(
                 "`data` must hold arrays of one length. Received: lengths="
@@ -106,6 +142,8 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
 def _is_arrays(data: Any) -> bool:
     if isinstance(data, tuple):
         return bool(data) and _is_arrays(data[0])
+    if isinstance(data, list) and any(isinstance(x, (tuple, dict)) for x in data):
+        return False  # a list of batches
     if isinstance(data, (list, dict)):
         return all(hasattr(x, "shape") for x in tree.flatten(data))
     return hasattr(data, "shape")

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from keras import ops
 
 from keras_ssp.energy.formulas import ANALOGUE, SPIKING, EnergyModel, LayerCounts
-from keras_ssp.energy.rows import ENCODING, LayerReport
-from keras_ssp.penalties.binding import BoundPenalty
+from keras_ssp.energy.rows import ENCODING, GATE, LayerReport
 from keras_ssp.synapses.sites import Site, Weighted
-from keras_ssp.synapses.taps import per_sample, uniform
+from keras_ssp.synapses.sums import joined
+from keras_ssp.synapses.taps import Tap, exact_per_sample, per_sample, uniform
 from keras_ssp.types import Array, Config, Table, Tensor
 
 
 def count(
-    site: Site, spikes: Tensor, steps: int, penalty: BoundPenalty | None
+    site: Site,
+    spikes: Tensor,
+    steps: int,
+    omega: Callable[[Tensor, int], Tensor] | None,
+    *,
+    valid: Tensor | None = None,
+    exact: bool = False,
 ) -> dict[str, Tensor]:
     """Counts what one batch of spikes does.
 
@@ -25,29 +32,65 @@ def count(
         site: Where the spikes were made.
         spikes: `(batch * steps, ...)`.
         steps: T.
-        penalty: The penalty on the layer, if any.
+        omega: Gives the penalty of each sample from spikes and T, if there is one.
+        valid: Which rows hold data, `(batch * steps,)`. Defaults to all.
+        exact: Whether spikes and SynOps come in two parts, see `exact_per_sample`.
 
     Returns:
-        Quantity to one float32 number a sample, `(batch,)`; `"neurons"` to the spikes
-        of each neuron, `(1, ...)`.
+        Quantity to one float32 number a sample, `(batch,)`, or two, `(batch, 2)`;
+        `"neurons"` to the spikes of each neuron, `(1, ...)`.
     """
-    counts = {
-        "spikes": per_sample([uniform(1.0, site.size)], spikes, steps),
-        "synops": per_sample(site.taps, spikes, steps),
-    }
+    ones = [uniform(1.0, site.size)]
+    binary = site.spiking
+
+    def summed(taps: Sequence[Tap]) -> Tensor:
+        if exact:
+            return exact_per_sample(taps, spikes, steps, binary=binary)
+        return per_sample(taps, spikes, steps)
+
+    counts = {"spikes": summed(ones), "synops": summed(site.taps)}
+    if omega is not None:
+        counts["penalty"] = omega(spikes, steps)
+    if valid is not None:
+        rows = ops.cast(ops.reshape(valid, (-1, steps)), "float32")
+        counts["steps"] = ops.sum(rows, axis=1)
     if site.spiking:
-        per_neuron = ops.sum(ops.cast(spikes, "float32"), axis=0, keepdims=True)
-        counts["neurons"] = per_neuron
-        if penalty is not None:
-            counts["penalty"] = penalty.value(site.index, spikes, steps)
-    else:
+        wide = ops.cast(spikes, "float32")
+        counts["neurons"] = ops.sum(wide, axis=0, keepdims=True)
+    elif site.gate is None:
         wide = ops.cast(spikes, "float32")
         wrong = ops.logical_or(wide < 0, ops.not_equal(wide, ops.floor(wide)))
+        wrong = ops.logical_and(wrong, ops.logical_not(ops.isnan(wide)))
         active = ops.cast(wide != 0, "float32")
-        tap = uniform(1.0, site.size)
-        counts["uncountable"] = per_sample([tap], ops.cast(wrong, "float32"), steps)
-        counts["active"] = per_sample([tap], active, steps)
+        counts["uncountable"] = per_sample(ones, ops.cast(wrong, "float32"), steps)
+        counts["active"] = per_sample(ones, active, steps)
     return counts
+
+
+def add_up(row: dict[str, Array], counts: Mapping[str, Array], name: str) -> None:
+    """Adds what was counted exactly in one batch to the sums over all samples.
+
+    Args:
+        row: Quantity to its sum.
+        counts: What `count` returned, as arrays.
+        name: The layer's name.
+
+    Raises:
+        ValueError: If events are not whole numbers of at least 0.
+    """
+    for quantity, counted in counts.items():
+        value = np.asarray(counted, "float64")
+        if quantity in ("spikes", "synops"):
+            value = joined(value)
+        if quantity == "uncountable" and value.any():
+            raise ValueError(
+                f"Layer '{name}' states that its input are event counts, so `data` "
+                "must hold whole numbers of at least 0. Received: other values. "
+                "Remedy: `EventFrames(events=False)` for analogue frames."
+            )
+        # (batch,) counts are summed over samples; (1, ...) ones per neuron kept.
+        total = value[0] if quantity == "neurons" else value.sum()
+        row[quantity] = row.get(quantity, 0.0) + total
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +137,11 @@ class LayerFacts:
         )
 
     def row(
-        self, sums: Mapping[str, Array], samples: int, energy: EnergyModel
+        self,
+        sums: Mapping[str, Array],
+        samples: int,
+        energy: EnergyModel,
+        filled: float = 1.0,
     ) -> LayerReport:
         """The row of the report.
 
@@ -102,7 +149,10 @@ class LayerFacts:
             sums: What `count` counted there, summed over all samples.
             samples: How many there were.
             energy: What operations cost.
+            filled: Part of the time steps that held data. Defaults to all.
         """
+        filled = filled if self.time_steps > 1 else 1.0
+        macs = self.macs * filled
         spikes = float(sums.get("spikes", 0.0)) / samples
         synops = float(sums.get("synops", 0.0)) / samples
         optional: Config = {}
@@ -110,19 +160,25 @@ class LayerFacts:
             optional["penalty"] = float(sums["penalty"]) / samples
         if "neurons" in sums:
             optional["silent_neurons"] = int(np.count_nonzero(sums["neurons"] == 0))
-        if "active" in sums:  # event counts may exceed 1, a rate may not
-            slots = samples * self.neurons * self.time_steps
-            optional["rate"] = float(sums["active"]) / slots
+        slots = samples * self.neurons * self.time_steps * filled
+        if self.spiking and slots:
+            # Event counts may exceed 1, a rate may not.
+            optional["rate"] = (
+                float(sums.get("active", sums.get("spikes", 0.0))) / slots
+            )
+        counts = dataclasses.replace(
+            self.counts(spikes, synops), macs=macs, updates=self.updates * filled
+        )
         return LayerReport(
             name=self.name,
             kind=self.kind,
             neurons=self.neurons,
             time_steps=self.time_steps,
-            energy_pj=energy.layer_energy(self.counts(spikes, synops)),
+            energy_pj=energy.layer_energy(counts),
             spikes=spikes,
             synops=synops,
             fan_out=self.fan_out,
-            macs=self.macs,
+            macs=macs,
             dense=self.dense,
             notes=self.notes,
             **optional,
@@ -140,6 +196,13 @@ class LayerFacts:
         return cls(**{**found, "notes": tuple(found.get("notes", ()))})
 
 
+def kind_of(site: Site) -> str:
+    """What the report calls a place where events are made."""
+    if site.gate is not None:
+        return GATE
+    return str(site.layer.kind) if site.spiking else ENCODING
+
+
 def site_facts(site: Site, weighted: Sequence[Weighted]) -> LayerFacts:
     """The facts of a layer that emits events.
 
@@ -152,7 +215,7 @@ def site_facts(site: Site, weighted: Sequence[Weighted]) -> LayerFacts:
     largest = sum(tap.total for tap in site.taps)
     return LayerFacts(
         name=site.name,
-        kind=site.layer.kind if site.spiking else ENCODING,
+        kind=kind_of(site),
         neurons=neurons,
         time_steps=site.steps,
         updates=neurons * site.steps if site.spiking else 0,
@@ -180,4 +243,4 @@ def analogue_facts(layer: Weighted) -> LayerFacts:
 
 
 def _weights(layer: Weighted) -> int:
-    return int(layer.layer.count_params())
+    return int(sum(math.prod(w.shape) for w in getattr(layer.layer, "weights", ())))

@@ -67,8 +67,9 @@ class LayerCounts:
             )
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
-            if value is not None:
-                non_negative(field.name, value)
+            if value is None or (isinstance(value, float) and not math.isfinite(value)):
+                continue  # of a network that has diverged: it stays to be seen
+            non_negative(field.name, value)
 
 
 @dataclass(frozen=True, kw_only=True)

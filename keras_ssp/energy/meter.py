@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
 import keras
@@ -13,13 +13,20 @@ from keras_ssp import graph
 from keras_ssp._checks import positive_int
 from keras_ssp.datasets.inputs import count_batches, input_batches, rows_of
 from keras_ssp.energy import hardware
-from keras_ssp.energy.counting import LayerFacts, analogue_facts, count, site_facts
+from keras_ssp.energy.counting import (
+    LayerFacts,
+    add_up,
+    analogue_facts,
+    count,
+    site_facts,
+)
 from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.energy.report import EnergyReport
 from keras_ssp.graph import timeline
+from keras_ssp.layers import EventFrames
 from keras_ssp.layers.events import listening
 from keras_ssp.penalties import SpikePenalty
-from keras_ssp.penalties.binding import BoundPenalty, bind
+from keras_ssp.penalties.binding import current_terms, spiking_layers, terms_of
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
 from keras_ssp.types import Array, Data, Tensor, Tensors
@@ -59,20 +66,27 @@ class EnergyMeter:
     def __init__(
         self, model: keras.Model, *, penalty: SpikePenalty | None = None
     ) -> None:
+        spiking = spiking_layers(model)
         self.model = model
-        self._bound = None if penalty is None else bind(model, penalty)
+        self.terms = (
+            current_terms(model) if penalty is None else terms_of(model, penalty)
+        )
         self.sites: dict[SiteKey, Site] = {}
         self.weighted: tuple[Weighted, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.time_steps = 1
+        self._rows = 1  # of a batch that are one sample, where the caller folds time
         self.readable = graph.is_graph_model(model)
         if self.readable:
             synapses: Synapses = analyze(model)
             self.sites = {(id(s.layer), s.index): s for s in synapses.sites}
             self.weighted = synapses.layers
             self.time_steps = synapses.time_steps
+            self.notes = synapses.notes
+            if synapses.folded_by_caller:
+                self._rows = synapses.time_steps
         else:
-            if not timeline.spiking_layers(model):
+            if not spiking:
                 raise ValueError(
                     "`model` must be a Sequential or Functional model, or have at "
                     "least one spiking layer (keras_ssp.layers.LIF). Received: "
@@ -114,16 +128,25 @@ class EnergyMeter:
         sums: dict[SiteKey, dict[str, Array]],
         samples: int,
     ) -> EnergyReport:
+        filled = next(
+            (
+                float(sums[key]["steps"]) / (samples * site.steps)
+                for key, site in self.sites.items()
+                if "steps" in sums[key]
+            ),
+            1.0,
+        )
         return EnergyReport(
             model_name=str(self.model.name),
             energy_model=energy,
             samples=samples,
             time_steps=self.time_steps,
             layers=tuple(
-                facts.row(sums[key] if key else {}, samples, energy)
+                facts.row(sums[key] if key else {}, samples, energy, filled)
                 for key, facts in self.facts()
             ),
             ann_macs=self.ann_macs,
+            data_steps=self.data_steps,
             notes=self.notes,
         )
 
@@ -147,6 +170,12 @@ class EnergyMeter:
     def ann_macs(self) -> float:
         """Multiply-accumulates of the ANN of the same shape."""
         return sum(layer.dense for layer in self.weighted)
+
+    @property
+    def data_steps(self) -> int | None:
+        """T, where the data have a time axis of their own; else `None`."""
+        own = any(isinstance(k, EventFrames) for k in graph.inner_layers(self.model))
+        return self.time_steps if own or self._rows > 1 else None
 
     def penalty_values(
         self, data: Data, *, batch_size: int = 128, verbose: int = 0
@@ -172,47 +201,35 @@ class EnergyMeter:
         """
         probe = _Probe(self, with_outputs=True) if outputs is not None else self._probe
         batch_size = positive_int("batch_size", batch_size)
+        batch_size = max(batch_size - batch_size % self._rows, self._rows)
         sums: dict[SiteKey, dict[str, Array]] = {}
         samples = 0
         bar = keras.utils.Progbar(count_batches(data, batch_size), verbose=verbose)
         for inputs in input_batches(data, self.model, batch_size):
+            found = [rows_of(inputs) // self._rows]
             # A network without any spikes has nothing to measure, only to count.
             if self.sites or not self.readable or outputs is not None:
                 counted, returned = probe.predict_on_batch(inputs)
+                keys = list(self.sites)
                 for k, counts in counted.items():
-                    self._add(sums, list(self.sites)[k], counts)
+                    name = self.sites[keys[k]].name
+                    add_up(sums.setdefault(keys[k], {}), counts, name)
+                    found.append(len(counts["synops"]))
                 if outputs is not None:
                     outputs.append(returned)
-            samples += rows_of(inputs)
+            # A layer that folds time for itself may see fewer samples than rows.
+            samples += min(found)
             bar.add(1)
         for key in self.sites:
             sums.setdefault(key, {})
         return sums, samples
 
-    def _add(
-        self,
-        sums: dict[SiteKey, dict[str, Array]],
-        key: SiteKey,
-        counts: Mapping[str, Array],
-    ) -> None:
-        row = sums.setdefault(key, {})
-        for quantity, counted in counts.items():
-            value = np.asarray(counted, "float64")
-            if quantity == "uncountable" and value.any():
-                raise ValueError(
-                    f"Layer '{self.sites[key].name}' states that its input are event "
-                    "counts, so `data` must hold whole numbers of at least 0. "
-                    "Received: other values. Remedy: `EventFrames(events=False)` for "
-                    "analogue frames."
-                )
-            # (batch,) counts are summed over samples; (1, ...) ones per neuron kept.
-            total = value[0] if quantity == "neurons" else value.sum()
-            row[quantity] = row.get(quantity, 0.0) + total
-
     def run(
         self,
         inputs: Tensors,
         also: Callable[[SiteKey, Tensor], None] | None = None,
+        *,
+        exact: bool = False,
     ) -> tuple[dict[SiteKey, dict[str, Tensor]], Tensors]:
         """Runs the model on tensors, in evaluation mode.
 
@@ -220,32 +237,52 @@ class EnergyMeter:
             inputs: As for the model.
             also: Is called with the key of each site and its spikes,
                 `(batch * T, ...)`. Defaults to none.
+            exact: As for `count`. Defaults to `False`.
 
         Returns:
             What `count` counts at each site, and the model's outputs.
         """
         counts: dict[SiteKey, dict[str, Tensor]] = {}
+        made: dict[SiteKey, Tensor] = {}
+        gates = [site for site in self.sites.values() if site.gate is not None]
+
+        def add(key: SiteKey, spikes: Tensor, steps: int, valid: Tensor | None) -> None:
+            site, omega = self.sites[key], self._omega(key)
+            counts[key] = count(site, spikes, steps, omega, valid=valid, exact=exact)
+            if also is not None:
+                also(key, spikes)
 
         def hook(
             layer: keras.layers.Layer, index: int, spikes: Tensor, steps: int
         ) -> None:
             key = self.site(layer, index)
-            penalty = self.bound_penalty(layer)
-            counts[key] = count(self.sites[key], spikes, steps, penalty)
-            if also is not None:
-                also(key, spikes)
+            valid = graph.call_state().valid if steps > 1 else None
+            add(key, spikes, steps, valid)
+            if gates:
+                made[key] = spikes
+                validity.append(valid)
 
+        validity: list[Tensor | None] = [None]
         if self.readable:
             graph.call_state().timeline_checked = True  # `analyze` checked it
         with listening(hook):
             returned = self.model(inputs, training=False)
+        for site in gates:
+            if site.gate is not None:
+                valid = validity[-1] if site.steps > 1 else None
+                add(site.key, site.gate.events(made), site.steps, valid)
         return counts, returned
 
-    def bound_penalty(self, layer: keras.layers.Layer) -> BoundPenalty | None:
-        """The penalty that is evaluated on a layer, if any."""
-        if self._bound is None:
-            return getattr(layer, "bound_penalty", None)
-        return self._bound.get(id(layer))
+    def _omega(self, key: SiteKey) -> Callable[[Tensor, int], Tensor] | None:
+        """What gives the penalty at a place where events are made, if there is one."""
+        if self.terms is not None:
+            term = self.terms.at.get(key)
+            return None if term is None else term.value
+        layer = self.sites[key].layer
+        bound = getattr(layer, "bound_penalty", None)
+        if bound is None:
+            return None
+        return lambda spikes, steps: bound.value(key[1], spikes, steps)
 
     def site(self, layer: keras.layers.Layer, index: int) -> SiteKey:
         """The key of a site; a subclassed model's sites are found as it runs."""
@@ -277,7 +314,7 @@ class _Probe(keras.Model):
 
     def call(self, inputs: Tensors) -> tuple[dict[int, dict[str, Tensor]], Tensors]:
         """What is counted at each site, by its place among the meter's; outputs."""
-        counts, returned = self.counted.run(inputs)
+        counts, returned = self.counted.run(inputs, exact=True)
         places = list(self.counted.sites)
         numbered = {places.index(key): counted for key, counted in counts.items()}
         return numbered, returned if self.with_outputs else ()

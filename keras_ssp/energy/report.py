@@ -11,9 +11,16 @@ from typing import Final, cast
 
 from keras_ssp import figures
 from keras_ssp.energy import hardware
-from keras_ssp.energy.formulas import EnergyModel, activation_bits, non_negative
-from keras_ssp.energy.rows import LayerReport, columns_of, with_shares
-from keras_ssp.tables import Table, format_count, format_energy
+from keras_ssp.energy.facts import facts_of
+from keras_ssp.energy.formulas import EnergyModel, non_negative
+from keras_ssp.energy.rows import (
+    NOT_FINITE,
+    LayerReport,
+    columns_of,
+    plain,
+    with_shares,
+)
+from keras_ssp.tables import Table, format_energy
 from keras_ssp.types import Config, Figure, StrPath
 from keras_ssp.types import Table as Values
 
@@ -21,7 +28,6 @@ __all__ = ["EnergyReport", "LayerReport"]
 
 METHOD = "estimate:operation-counts"
 
-_ESTIMATE = "Energies are an estimate from operation counts, not a measurement."
 _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
 
 
@@ -38,7 +44,9 @@ class EnergyReport:
         samples: Positive integer, samples that the counts are averaged over.
         time_steps: Positive integer T.
         layers: Rows; their `share` and `penalty_share` are filled in here.
-        ann_macs: MACs of the ANN of the same shape.
+        ann_macs: MACs of the ANN of the same shape, for one input; of data with a time
+            axis of their own, for one of its steps.
+        data_steps: T, if the data have a time axis of their own. Defaults to `None`.
         dense_ann_pj: Its energy. Defaults to `energy_model.dense_ann_pj(ann_macs)`.
         bit_matched_ann_pj: Energy of the equal-precision quantised ANN. Defaults to
             `energy_model.bit_matched_ann_pj(ann_macs, time_steps)`.
@@ -65,6 +73,7 @@ class EnergyReport:
     time_steps: int
     layers: tuple[LayerReport, ...]
     ann_macs: float = 0.0
+    data_steps: int | None = None
     dense_ann_pj: float = _WORKED_OUT
     bit_matched_ann_pj: float = _WORKED_OUT
     notes: tuple[str, ...] = ()
@@ -108,9 +117,11 @@ class EnergyReport:
 
     @property
     def rate(self) -> float:
-        """Spikes per spiking neuron and step."""
-        slots = sum(r.neurons * r.time_steps for r in self.layers if r.spiking)
-        return self.spikes / slots if slots else 0.0
+        """Spikes per neuron and step, the mean of the rows' rates."""
+        rows = [r for r in self.layers if r.spiking]
+        slots = sum(r.neurons * r.time_steps for r in rows)
+        fired = math.fsum(r.rate * r.neurons * r.time_steps for r in rows)
+        return fired / slots if slots else 0.0
 
     @property
     def synops(self) -> float:
@@ -134,8 +145,30 @@ class EnergyReport:
 
     @property
     def synaptic_energy_pj(self) -> float:
-        """Energy of the spiking rows alone, which the penalty can move, in pJ."""
-        return self._sum(lambda row: row.energy_pj if row.spiking else 0.0)
+        """Energy of neurons' spikes and of gates, which a penalty can move, in pJ."""
+        return self._sum(
+            lambda row: row.energy_pj if row.spiking and not row.is_input else 0.0
+        )
+
+    @property
+    def input_energy_pj(self) -> float:
+        """Energy of the data's own events, which no training changes, in pJ."""
+        return self._sum(lambda row: row.energy_pj if row.is_input else 0.0)
+
+    @property
+    def input_synops(self) -> float:
+        """Accumulates that the events of the data trigger."""
+        return self._sum(lambda row: row.synops if row.is_input else 0.0)
+
+    @property
+    def analogue_energy_pj(self) -> float:
+        """Energy of the synapses that analogue values drive, in pJ."""
+        return self._sum(lambda row: 0.0 if row.spiking else row.energy_pj)
+
+    @property
+    def finite(self) -> bool:
+        """Whether every count is a number: no part of the network has diverged."""
+        return not any(NOT_FINITE in row.flags for row in self.layers)
 
     def __str__(self) -> str:
         return self.table().text()
@@ -156,60 +189,19 @@ class EnergyReport:
             [[column.cell(row) for column in columns] for row in self.layers],
             total=["total", *totals[1:]],
             title=title or f"Energy of {self.model_name!r}, per sample",
-            facts=self._facts(),
+            facts=facts_of(self),
         )
-
-    def _facts(self) -> list[tuple[str, str]]:
-        """What follows the table, as (label, sentence)."""
-        analogue = self.energy_pj - self.synaptic_energy_pj
-        facts = [
-            (
-                "total",
-                f"{format_energy(self.energy_pj)} per sample: "
-                f"spiking layers {format_energy(self.synaptic_energy_pj)}, "
-                f"analogue synapses {format_energy(analogue)}; "
-                f"mean of {self.samples} samples",
-            ),
-            (
-                "dense ANN",
-                f"{self._against(self.dense_ann_pj)} "
-                f"({format_count(self.ann_macs)} MACs)",
-            ),
-            (
-                "bit-matched ANN",
-                f"{self._against(self.bit_matched_ann_pj)} "
-                f"({activation_bits(self.time_steps)}-bit activations, "
-                f"as T = {self.time_steps} steps carry)",
-            ),
-        ]
-        flagged = [f"{r.name} ({', '.join(r.flags)})" for r in self.layers if r.flags]
-        if flagged:
-            facts.append(("flagged", ", ".join(flagged)))
-        facts += [("note", f"{r.name}: {n}") for r in self.layers for n in r.notes]
-        facts += [("note", note) for note in self.notes]
-        model = self.energy_model
-        prices = f"AC {model.ac_pj:g} pJ, MAC {model.mac_pj:g} pJ"
-        about = f"; {model.description}" if model.description else ""
-        facts.append(("energy model", f"{model.name} ({prices}{about})"))
-        facts.append(("source", model.source or "not given"))
-        facts.append(("method", f"{self.method}. {_ESTIMATE}"))
-        return facts
-
-    def _against(self, ann_pj: float) -> str:
-        energy = self.energy_pj
-        ratio = f", {ann_pj / energy:.3g} times the network" if energy else ""
-        return f"{format_energy(ann_pj)}{ratio}"
 
     def to_dict(self) -> Config:
         """Returns the report as plain JSON types, totals included."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        data = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         data["energy_model"] = self.energy_model.to_dict()
         data["layers"] = [row.to_dict() for row in self.layers]
         data["notes"] = list(self.notes)
-        totals = {name: getattr(self, name) for name in _TOTALS}
+        totals = {name: plain(getattr(self, name)) for name in _TOTALS}
         # NeuroBench's names, for who compares files.
-        totals |= {"Effective_ACs": self.synops, "Effective_MACs": self.macs}
-        data["totals"] = totals | {"Dense": self.dense}
+        totals |= {"Effective_ACs": totals["synops"], "Effective_MACs": totals["macs"]}
+        data["totals"] = totals | {"Dense": totals["dense"]}
         return data
 
     @classmethod
@@ -258,7 +250,11 @@ class EnergyReport:
             ImportError: If matplotlib is not installed.
         """
         penalised = any(row.penalty is not None for row in self.layers)
-        rows = [row for row in self.layers if row.spiking or not penalised]
+        rows = [
+            row
+            for row in self.layers
+            if not penalised or (row.spiking and not row.is_input)
+        ]
         whole = self.synaptic_energy_pj if penalised else self.energy_pj
         energies = [row.energy_pj / whole if whole else 0.0 for row in rows]
         shares = {"energy": energies}
@@ -267,9 +263,10 @@ class EnergyReport:
         if penalised:
             shares["penalty"] = [row.penalty_share or 0.0 for row in rows]
             of = "spiking layers' energy, and of the penalty"
-            analogue = self.energy_pj - self.synaptic_energy_pj
-            if analogue > 0:
-                title += f", {format_energy(analogue)} of it analogue (not drawn)"
+            rest = self.energy_pj - self.synaptic_energy_pj
+            if rest > 0:
+                kinds = " or input" if self.input_energy_pj else ""
+                title += f", {format_energy(rest)} of it analogue{kinds} (not drawn)"
         return figures.layer_bars(
             [row.name for row in rows],
             shares,
@@ -282,6 +279,7 @@ class EnergyReport:
 
 _TOTALS = (
     *("spikes", "rate", "synops", "macs", "dense", "energy_pj", "synaptic_energy_pj"),
+    "input_energy_pj",
 )
 
 

@@ -12,7 +12,9 @@ from keras_ssp.tables import Column, format_count, format_energy, format_share
 from keras_ssp.types import Config, Table
 
 ENCODING = "encoding"
+GATE = "gate"
 SATURATED_RATE = 0.95
+NOT_FINITE = "not finite"
 
 _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
 
@@ -75,8 +77,8 @@ class LayerReport:
     Args:
         name: Name of the layer.
         kind: Name of a neuron's type, such as `"lif"`; `"encoding"` (an encoding
-            layer that emits spikes) or `"analogue"` (synapses driven by analogue
-            values).
+            layer that emits spikes), `"gate"` (a product, maximum or minimum of
+            spikes) or `"analogue"` (synapses driven by analogue values).
         neurons: Neurons of the layer.
         time_steps: T.
         energy_pj: Energy, in pJ.
@@ -89,8 +91,9 @@ class LayerReport:
         dense: Operations if every input of the layer's synapses were non-zero.
         share: Part of the network's energy. Set by `EnergyReport`.
         silent_neurons: Neurons that never fired on the data, if counted.
-        flags: Warnings in one word. `"silent"` (a spiking layer without a spike) and
-            `"saturated"` (a rate of 0.95 or more) are added by themselves.
+        flags: Warnings in a word or two. `"silent"` (a spiking layer without a spike),
+            `"saturated"` (a rate of 0.95 or more) and `"not finite"` (a count is NaN or
+            infinite: the network has diverged) are added by themselves.
         notes: Remarks on how the layer was counted.
         penalty: Omega_l without the weight lambda, if the layer is penalised.
         penalty_share: Part of the summed penalty. Set by `EnergyReport`.
@@ -167,12 +170,12 @@ class LayerReport:
         if self.rate is None:
             slots = self.neurons * self.time_steps
             self._set("rate", self.spikes / slots if slots else 0.0)
-        if self.rate > 1 + 1e-6:  # float32 sums may overshoot a little
+        if self.rate > 1 + 1e-6 and math.isfinite(self.rate):
             raise ValueError(
                 "`rate` must be in [0, 1]. "
                 f"Received: rate={self.rate!r} in layer {self.name!r}."
             )
-        self._set("rate", min(self.rate, 1.0))
+        self._set("rate", min(self.rate, 1.0) if self.rate == self.rate else math.nan)
         self._set("flags", tuple(dict.fromkeys((*self._own_flags(), *self.flags))))
         self._set("notes", tuple(self.notes))
 
@@ -180,13 +183,18 @@ class LayerReport:
         number = {"int": int, "float": float}.get(annotation.partition(" | ")[0])
         value = getattr(self, name)
         given = value is not None or ("None" not in annotation and name != "rate")
-        if number is not None and given:
-            self._set(name, number(non_negative(name, value)))
+        if number is None or not given:
+            return
+        if number is float and isinstance(value, float) and not math.isfinite(value):
+            return  # what a network that has diverged comes to: it stays to be seen
+        self._set(name, number(non_negative(name, value)))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
     def _own_flags(self) -> tuple[str, ...]:
+        if not math.isfinite(self.spikes + self.synops + self.energy_pj):
+            return (NOT_FINITE,)
         if not self.spiking or not self.neurons:
             return ()
         if self.spikes == 0:
@@ -200,25 +208,40 @@ class LayerReport:
 
     @property
     def is_neuron(self) -> bool:
-        """Whether the layer's spikes are those of neurons, not of an encoding layer."""
-        return self.kind not in (ENCODING, ANALOGUE)
+        """Whether the layer's spikes are those of neurons."""
+        return self.kind not in (ENCODING, GATE, ANALOGUE)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the events are the input's, which no training changes."""
+        return self.kind == ENCODING
 
     def to_dict(self) -> Config:
         """Returns the row as plain JSON types, counts under NeuroBench's names."""
-        row = {_key(name): getattr(self, name) for name in _FIELDS}
+        row = {_key(name): plain(getattr(self, name)) for name in _FIELDS}
         row |= {"flags": list(self.flags), "notes": list(self.notes)}
-        return row | {"Effective_ACs": self.synops}
+        return row | {"Effective_ACs": plain(self.synops)}
 
     @classmethod
     def from_dict(cls, row: Table) -> LayerReport:
         """Builds a row from what `to_dict` returned."""
         names = {_key(name): name for name in _FIELDS}
-        return cls(
-            **{names.get(k, k): v for k, v in row.items() if k != "Effective_ACs"}
-        )
+        values = {names.get(k, k): v for k, v in row.items() if k != "Effective_ACs"}
+        for name in _ALWAYS:
+            if name in values and values[name] is None:
+                values[name] = math.nan
+        return cls(**values)
 
 
 _FIELDS = tuple(each.name for each in fields(LayerReport))
+# Numbers that every row has: null in a file, which has no NaN, stands for one.
+_ALWAYS = tuple(each.name for each in fields(LayerReport) if each.type == "float")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: a number that is not finite becomes `None`."""
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    return None if infinite else value
 
 
 def _columns() -> dict[str, ReportColumn]:

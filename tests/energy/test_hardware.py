@@ -225,7 +225,7 @@ def test_register_refuses(registry):
     [
         ({"kind": "digital"}, "`kind` must be 'spiking' or 'analogue'"),
         ({"kind": "spiking", "synops": -1}, "`synops` must be a finite number"),
-        ({"kind": "spiking", "spikes": math.nan}, "`spikes` must be a finite number"),
+        ({"kind": "spiking", "spikes": "few"}, "`spikes` must be a finite number"),
         ({"kind": "spiking", "targets": -1}, "`targets` must be a finite number"),
     ],
 )
