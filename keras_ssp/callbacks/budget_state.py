@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 from typing import Any
 
 import numpy as np
 
+from keras_ssp._files import replacing
 from keras_ssp.types import Array, Config, StrPath
 
 # As many as checkpoints: one is whole while the next is being written.
@@ -28,11 +28,9 @@ class BudgetFolder:
     def write(self, epoch: int, values: Config, arrays: dict[str, Array]) -> None:
         """Writes the state after a number of finished epochs."""
         self.path.mkdir(parents=True, exist_ok=True)
-        partial = self.path / "budget.npz.partial"
-        with open(partial, "wb") as file:
-            named: dict[str, Any] = {"values": np.array(json.dumps(values)), **arrays}
+        named: dict[str, Any] = {"values": np.array(json.dumps(values)), **arrays}
+        with replacing(self._file(epoch)) as partial, open(partial, "wb") as file:
             np.savez(file, **named)
-        os.replace(partial, self._file(epoch))
         for path in sorted(self.path.glob("budget-*.npz"))[:-KEPT]:
             path.unlink()
 

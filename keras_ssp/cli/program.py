@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from keras_ssp._imports import import_modules
 from keras_ssp.cli.flags import imported_modules
+
+#: A variable of the environment: where it is set, an unexpected error is not caught.
+TRACEBACK = "KERAS_SSP_TRACEBACK"
 
 
 def run(
@@ -42,4 +46,14 @@ def run(
     except KeyboardInterrupt:
         print(f"\n{command}: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        # A file that nobody thought could be damaged like that, or a mistake of ours.
+        if os.environ.get(TRACEBACK):
+            raise
+        print(
+            f"{command}: error: {type(error).__name__}: {error}\n"
+            f"This was not expected. Set {TRACEBACK}=1 to see where it happened.",
+            file=sys.stderr,
+        )
+        return 2
     return 0

@@ -42,6 +42,8 @@ def read(source: str, name: str, data_dir: str | None) -> tuple[Split, Split]:
         try:
             return readers[each](name, data_dir)
         except Exception as error:  # whatever a download raises, the remedy is one
+            if each == "npz" and isinstance(error, ValueError):
+                raise  # the file that is meant is there
             failed.append(f"{each}: {type(error).__name__}: {_first_line(error)}")
             cause = error
     raise OSError(
@@ -63,10 +65,22 @@ def _npz(name: str, data_dir: str | None) -> tuple[Split, Split]:
     path = pathlib.Path(folder) / f"{name}.npz"
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}")
-    with np.load(path) as file:
-        train, test = (
-            _split(file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")
-        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            train, test = (
+                _split(file[f"x_{part}"], file[f"y_{part}"])
+                for part in ("train", "test")
+            )
+        if train.x.shape[1:] != test.x.shape[1:]:
+            raise ValueError(
+                "images of both parts must be of one size. Received: "
+                f"{train.x.shape[1:]} and {test.x.shape[1:]}."
+            )
+    except Exception as error:  # of zip, zlib, NumPy or the checks above
+        raise ValueError(
+            f"{path} is no data set, or damaged: {error} Remedy: write it with "
+            "`keras_ssp.datasets.save_npz`."
+        ) from error
     return train, test
 
 
@@ -94,5 +108,44 @@ def _keras(name: str, data_dir: str | None) -> tuple[Split, Split]:
 
 
 def _split(x: Array, y: Array) -> Split:
-    x = np.asarray(x, "uint8")
-    return Split(x if x.ndim == 4 else x[..., None], np.asarray(y, "int32").ravel())
+    """Images and labels as this package keeps them; nothing is cast in silence.
+
+    Raises:
+        ValueError: If the images are not whole numbers from 0 to 255, of shape
+            `(n, height, width[, channels])`, or the labels not one whole number of at
+            least 0 for each.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim not in (3, 4) or not len(x):
+        raise ValueError(
+            "images must be of shape (n, height, width) or (n, height, width, "
+            f"channels). Received: shape={x.shape}."
+        )
+    if not _whole(x, 255):
+        raise ValueError(
+            "images must be whole numbers from 0 to 255. Received: "
+            f"{_values(x)}. Remedy: scale and round them before saving."
+        )
+    y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.shape != (len(x),) or not _whole(y, 2**31 - 1):
+        raise ValueError(
+            f"labels must be one whole number of at least 0 for each of the {len(x)} "
+            f"images. Received: shape={y.shape}, {_values(y)}."
+        )
+    x = x.astype("uint8")
+    return Split(x if x.ndim == 4 else x[..., None], y.astype("int32"))
+
+
+def _whole(values: Array, most: int) -> bool:
+    if values.dtype.kind not in "iuf":
+        return False
+    finite = bool(np.all(np.isfinite(values)))
+    return finite and bool(
+        np.all((values >= 0) & (values <= most) & (values == np.floor(values)))
+    )
+
+
+def _values(values: Array) -> str:
+    if values.dtype.kind not in "iuf" or not values.size:
+        return f"dtype={values.dtype}"
+    return f"dtype={values.dtype}, values from {values.min()} to {values.max()}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from keras_ssp import figures
+from keras_ssp._checks import positive_int
 from keras_ssp.energy import hardware
 from keras_ssp.energy.facts import facts_of
 from keras_ssp.energy.formulas import EnergyModel, non_negative
@@ -17,6 +18,7 @@ from keras_ssp.energy.rows import (
     NOT_FINITE,
     LayerReport,
     columns_of,
+    notes_of,
     plain,
     with_shares,
 )
@@ -82,10 +84,7 @@ class EnergyReport:
     def __post_init__(self) -> None:
         model = hardware.get(self.energy_model)
         for name in ("samples", "time_steps"):
-            count = int(non_negative(name, getattr(self, name)))
-            if count < 1:
-                raise ValueError(f"`{name}` must be >= 1. Received: {name}={count}.")
-            object.__setattr__(self, name, count)
+            object.__setattr__(self, name, positive_int(name, getattr(self, name)))
         dense, matched = self.dense_ann_pj, self.bit_matched_ann_pj
         if dense is None:
             dense = model.dense_ann_pj(self.ann_macs)
@@ -97,7 +96,7 @@ class EnergyReport:
             "dense_ann_pj": non_negative("dense_ann_pj", dense),
             "bit_matched_ann_pj": non_negative("bit_matched_ann_pj", matched),
             "layers": with_shares(self.layers),
-            "notes": tuple(self.notes),
+            "notes": notes_of(self.notes),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

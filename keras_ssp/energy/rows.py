@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, cast
 
+from keras_ssp._checks import shown
 from keras_ssp.energy.formulas import ANALOGUE, non_negative
 from keras_ssp.tables import Column, format_count, format_energy, format_share
 from keras_ssp.types import Config, Table
@@ -177,7 +178,7 @@ class LayerReport:
             )
         self._set("rate", min(self.rate, 1.0) if self.rate == self.rate else math.nan)
         self._set("flags", tuple(dict.fromkeys((*self._own_flags(), *self.flags))))
-        self._set("notes", tuple(self.notes))
+        self._set("notes", notes_of(self.notes))
 
     def _check_number(self, name: str, annotation: str) -> None:
         number = {"int": int, "float": float}.get(annotation.partition(" | ")[0])
@@ -187,7 +188,12 @@ class LayerReport:
             return
         if number is float and isinstance(value, float) and not math.isfinite(value):
             return  # what a network that has diverged comes to: it stays to be seen
-        self._set(name, number(non_negative(name, value)))
+        checked = non_negative(name, value)
+        if number is int and checked != int(checked):
+            raise ValueError(
+                f"`{name}` must be a whole number. Received: {name}={value!r}."
+            )
+        self._set(name, number(checked))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -236,6 +242,16 @@ class LayerReport:
 _FIELDS = tuple(each.name for each in fields(LayerReport))
 # Numbers that every row has: null in a file, which has no NaN, stands for one.
 _ALWAYS = tuple(each.name for each in fields(LayerReport) if each.type == "float")
+
+
+def notes_of(notes: object) -> tuple[str, ...]:
+    """Remarks as a tuple of strings, an error for anything else."""
+    listed = isinstance(notes, (list, tuple))
+    if not listed or not all(isinstance(note, str) for note in notes):  # type: ignore[attr-defined]
+        raise ValueError(
+            f"`notes` must be a list of strings. Received: notes={shown(notes)}."
+        )
+    return tuple(notes)  # type: ignore[arg-type]
 
 
 def plain(value: Any) -> Any:

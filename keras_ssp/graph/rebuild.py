@@ -83,8 +83,9 @@ def replay(call: Call, tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]
     masks = [k for k, v in call.kwargs.items() if isinstance(v, keras.KerasTensor)]
     if any(k not in without_masks(call.kwargs) for k in masks):
         raise ValueError(
-            f"Layer '{call.name}' is given a mask, which is not carried over to another "
-            "model. Remedy: use `keras.layers.Masking`, or batches without padding."
+            f"Layer '{call.name}' is given a mask, which is not carried over to "
+            "another model. Remedy: use `keras.layers.Masking`, or batches without "
+            "padding."
         )
     layer = copy_layer(call, name)
     outputs = run(call, tensors, layer)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_ssp._checks import did_you_mean, one_of, positive_int, real
+from keras_ssp._checks import (
+    did_you_mean,
+    one_of,
+    positive_int,
+    real,
+    shown,
+    text,
+    whole,
+)
 from keras_ssp.studies.results import CONVERTED, Result
 from keras_ssp.training import TrainConfig
 from keras_ssp.training.config import penalty_names, penalty_takes
@@ -104,8 +112,15 @@ class Study:
     conversion_steps: tuple[int, ...] = (2, 4, 8, 16)
 
     def __post_init__(self) -> None:
-        for name in ("penalties", "surrogates", "seeds", "target_shares"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("penalties", "surrogates"):
+            object.__setattr__(self, name, _listed(name, getattr(self, name), str))
+        for name in ("seeds", "conversion_steps"):
+            object.__setattr__(self, name, _listed(name, getattr(self, name), int))
+        shares = _listed("target_shares", self.target_shares, float)
+        object.__setattr__(self, "target_shares", shares)
+        for name in ("weights", "p"):
+            object.__setattr__(self, name, _checked_grid(name, getattr(self, name)))
+        real("target_weight", self.target_weight, low=0.0)
         steps = tuple(
             positive_int("conversion_steps", t) for t in self.conversion_steps
         )
@@ -134,9 +149,15 @@ class Study:
     @classmethod
     def from_dict(cls, values: Table) -> Study:
         """Builds a study from two tables, `train` and `grid`, as a file holds them."""
-        unknown = sorted(set(values) - {"train", "grid"})
+        for name in ("train", "grid"):
+            if not isinstance(values.get(name, {}), Mapping):
+                raise ValueError(
+                    f"`{name}` must be a table of names and values. "
+                    f"Received: {name}={shown(values[name])}."
+                )
+        unknown = sorted(map(str, set(values) - {"train", "grid"}))
         known = {field.name for field in dataclasses.fields(cls)} - {"base"}
-        unknown += sorted(set(values.get("grid", {})) - known)
+        unknown += sorted(map(str, set(values.get("grid", {})) - known))
         if unknown:
             raise ValueError(
                 "A study must only have the tables 'train' and 'grid', the latter with "
@@ -244,3 +265,31 @@ class Study:
 def _grid(values: Grid, penalty: str) -> tuple[float, ...]:
     found = values.get(penalty, ()) if isinstance(values, Mapping) else values
     return tuple(float(v) for v in found)
+
+
+def _listed(name: str, values: object, kind: type) -> tuple[Any, ...]:
+    """A list of names or numbers, none of them twice."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ValueError(
+            f"`{name}` must be a list. Received: {name}={shown(values)}. "
+            f"Remedy: [{shown(values)}]."
+        )
+    found = tuple(values)
+    for value in found:
+        if kind is str:
+            text(name, value)
+        elif kind is int:
+            whole(name, value)
+        else:
+            real(name, value)
+    if len(set(found)) != len(found):
+        raise ValueError(
+            f"`{name}` must not name anything twice. Received: {name}={shown(found)}."
+        )
+    return found
+
+
+def _checked_grid(name: str, values: object) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _listed(name, each, float) for key, each in values.items()}
+    return _listed(name, values, float)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
+from keras_ssp._files import write_text
 from keras_ssp.training import TrainConfig
+from keras_ssp.training.folder import read_text
 from keras_ssp.types import Config
 
 CONVERTED = "converted"
@@ -79,7 +80,7 @@ class Result:
     def from_row(cls, row: Mapping[str, str]) -> Result:
         """Reads a row of a file; columns that this version does not know are left."""
         values: Config = {
-            field.name: _READERS[str(field.type)](row[field.name])
+            field.name: _read(field.name, str(field.type), row[field.name])
             for field in dataclasses.fields(cls)
             if field.name in row
         }
@@ -95,40 +96,52 @@ _READERS: dict[str, Callable[[str], object]] = {
 }
 
 
-def append_results(path: pathlib.Path, results: Sequence[Result]) -> None:
-    """Appends rows in one write, so that a kill leaves at most one torn line."""
-    text = _written(results, header=not path.exists())
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _read(name: str, kind: str, text: str | None) -> object:
+    try:
+        if text is None or "\0" in text:
+            raise ValueError
+        return _READERS[kind](text)
+    except ValueError:
+        raise ValueError(f"{name}={text!r} is no {kind}") from None
+
+
+def add_results(path: pathlib.Path, results: Sequence[Result]) -> list[Result]:
+    """Adds rows to a file, whole or not at all; returns all that it then holds.
+
+    A network stands there once: a row takes the place of one of the same key and T.
+    """
+    found = {(row.key, row.time_steps): row for row in read_results(path)}
+    found |= {(row.key, row.time_steps): row for row in results}
+    write_text(path, _written(list(found.values())))
+    return list(found.values())
 
 
 def read_results(path: pathlib.Path) -> list[Result]:
-    """The results of a file; a torn last line is cut off, file included.
+    """The results of a file, each network once; a torn last line is left out.
 
-    A file of an earlier version with fewer columns is written again with all of them,
-    so that rows can be appended to it.
+    Raises:
+        ValueError: If a line is damaged; the file and the line are named.
     """
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     whole = text[: text.rfind("\n") + 1]
-    reader = csv.DictReader(io.StringIO(whole))
-    found = [Result.from_row(row) for row in reader]
-    if set(COLUMNS) - set(reader.fieldnames or ()):
-        whole = _written(found, header=True)
-    if whole != text:
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(whole, encoding="utf-8", newline="")
-        os.replace(partial, path)
-    return found
+    found: dict[tuple[str, int], Result] = {}
+    for k, row in enumerate(csv.DictReader(io.StringIO(whole, newline=""))):
+        try:
+            result = Result.from_row(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Line {k + 2} of {path} is damaged ({error}). Remedy: delete that "
+                "line; its training is then done again."
+            ) from error
+        found.setdefault((result.key, result.time_steps), result)
+    return list(found.values())
 
 
-def _written(results: Sequence[Result], *, header: bool) -> str:
+def _written(results: Sequence[Result]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    if header:
-        writer.writeheader()
+    writer.writeheader()
     writer.writerows(dataclasses.asdict(result) for result in results)
     return text.getvalue()

@@ -24,11 +24,12 @@ from rich.progress import (
 
 from keras_ssp._checks import positive_int
 from keras_ssp._environment import THREADS, environment
+from keras_ssp._files import locked
 from keras_ssp._imports import import_modules
 from keras_ssp.conversion import convert
 from keras_ssp.datasets import ImageData, load
 from keras_ssp.studies.grid import Study, Task
-from keras_ssp.studies.results import RESULTS, Result, append_results, read_results
+from keras_ssp.studies.results import RESULTS, Result, add_results, read_results
 from keras_ssp.training import Evaluation, Run, evaluate, train
 from keras_ssp.training.folder import write_json
 from keras_ssp.types import StrPath
@@ -64,13 +65,26 @@ def compare(
 
     Raises:
         ValueError: If `jobs` is not a positive integer.
-        RuntimeError: If trainings failed; the others are done and written.
+        RuntimeError: If trainings failed (the others are done and written), or another
+            process runs a study in `out`.
         ImportError: If a module of `imports` cannot be imported.
     """
     jobs = positive_int("jobs", jobs)
     import_modules(imports)
     folder = pathlib.Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "runs a study there"):
+        return _compare(study, folder, data_dir, jobs, imports, verbose)
+
+
+def _compare(
+    study: Study,
+    folder: pathlib.Path,
+    data_dir: str | None,
+    jobs: int,
+    imports: Sequence[str],
+    verbose: int,
+) -> list[Result]:
     write_json(folder / "study.json", study.to_dict())
     results = read_results(folder / RESULTS)
     failed: list[str] = []
@@ -83,8 +97,8 @@ def compare(
                 if isinstance(found, Exception):
                     failed.append(f"{task.series} (run folder {task.key}): {found}")
                 else:
-                    append_results(folder / RESULTS, found)
-                    results.extend(found)
+                    # In place: the second phase reads this list.
+                    results[:] = add_results(folder / RESULTS, found)
                 progress.update(bar, advance=1, description=task.series)
     if failed:
         raise RuntimeError(f"{len(failed)} trainings failed: {'; '.join(failed)}")

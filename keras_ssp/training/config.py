@@ -7,7 +7,14 @@ import dataclasses
 from typing import Any
 
 from keras_ssp import datasets, models, penalties, surrogates
-from keras_ssp._checks import did_you_mean, one_of, positive_int, real
+from keras_ssp._checks import (
+    boolean,
+    did_you_mean,
+    one_of,
+    positive_int,
+    real,
+    whole,
+)
 from keras_ssp._units import picojoules
 from keras_ssp.datasets.augmentation import AUGMENTATIONS
 from keras_ssp.energy import hardware
@@ -127,29 +134,33 @@ class TrainConfig:
             if allowed is not None:
                 _check_choice(field, getattr(self, field.name), allowed)
         for name in ("time_steps", "epochs", "batch_size"):
-            positive_int(name, getattr(self, name))
-        positive_int("train_samples", self.train_samples, optional=True)
-        real("beta", self.beta, low=0.0, high=1.0)
-        real("p", self.p, low=1.0)
-        real("momentum", self.momentum, low=0.0, high=1.0)
-        real("label_smoothing", self.label_smoothing, low=0.0, high=0.5)
-        for name in ("weight", "weight_decay"):
-            real(name, getattr(self, name), low=0.0)
-        for name in ("width", "threshold", "learning_rate"):
-            real(name, getattr(self, name), above=0.0)
-        for name in ("ramp", "warmup"):
-            real(name, getattr(self, name), low=0.0, high=self.epochs)
-        for name in ("clip_norm", "target"):
-            if getattr(self, name) is not None:
-                real(name, getattr(self, name), above=0.0)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ValueError(
-                f"`seed` must be an integer. Received: seed={self.seed!r}."
-            )
+            self._set(name, positive_int(name, getattr(self, name)))
+        samples = positive_int("train_samples", self.train_samples, optional=True)
+        self._set("train_samples", samples)
+        self._real(("beta", "momentum"), low=0.0, high=1.0)
+        self._real(("p",), low=1.0)
+        self._real(("label_smoothing",), low=0.0, high=0.5)
+        self._real(("weight", "weight_decay"), low=0.0)
+        self._real(("width", "threshold", "learning_rate"), above=0.0)
+        self._real(("ramp", "warmup"), low=0.0, high=self.epochs)
+        self._real(("clip_norm", "target"), above=0.0)
+        self._set("seed", whole("seed", self.seed))
+        self._set("normalize", boolean("normalize", self.normalize))
         self._check_penalty()
         self._check_budget()
         self.neuron_arguments()
         self.optimizer_arguments()
+
+    def _set(self, name: str, value: object) -> None:
+        # A plain number, whatever it was given as: a NumPy one cannot go into a file.
+        object.__setattr__(self, name, value)
+
+    def _real(self, names: tuple[str, ...], **bounds: float) -> None:
+        for name in names:
+            if getattr(self, name) is not None:
+                value = real(name, getattr(self, name), **bounds)
+                kept = getattr(self, name)
+                self._set(name, kept if type(kept) in (int, float) else value)
 
     def _check_penalty(self) -> None:
         if penalty_takes(self.penalty, "target") != (self.target is not None):
@@ -285,7 +296,7 @@ class TrainConfig:
             ValueError: If there is no field of a name; the closest one is proposed.
         """
         known = {field.name for field in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - known)
+        unknown = sorted(map(str, set(values) - known))
         if unknown:
             raise ValueError(
                 f"A config must only have the names {', '.join(sorted(known))}. "

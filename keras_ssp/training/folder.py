@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
-import os
 import pathlib
-import uuid
+from collections.abc import Iterator
 
+from keras_ssp._checks import shown
+from keras_ssp._files import LOCK, locked, write_text
 from keras_ssp.datasets import ImageData
 from keras_ssp.training.checkpoint import checkpoints
 from keras_ssp.training.config import TrainConfig
@@ -17,9 +20,12 @@ from keras_ssp.types import Config, StrPath, Table
 _OWN_FILES = (
     *("config.json", "data.json", "history.csv", "summary.json", "model.keras"),
     *("energy.json", "energy.md", "energy.png", "history.png"),
-    *("checkpoint-*.weights.h5", "partial.weights.h5", "*.partial"),
+    *("checkpoint-*.weights.h5", "partial.weights.h5", "*.partial", "*.partial.keras"),
     "budget-*.npz",
 )
+
+
+_ANEW = "begin the run anew (--overwrite), or put a whole copy of the file there"
 
 
 class RunFolder:
@@ -42,6 +48,17 @@ class RunFolder:
         self.model_file = self.path / "model.keras"
         self.summary_file = self.path / "summary.json"
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder.
+
+        Raises:
+            RuntimeError: If one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path, "trains there"):
+            yield
+
     def prepare(self, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
         """Makes sure that a run may write here, and writes its config.
 
@@ -49,7 +66,8 @@ class RunFolder:
             FileExistsError: If the folder is in use, and neither is asked for.
             ValueError: If the run to resume has another config.
         """
-        if self.path.exists() and any(self.path.iterdir()):
+        own = {LOCK}
+        if self.path.exists() and {p.name for p in self.path.iterdir()} - own:
             if overwrite:
                 for pattern in _OWN_FILES:
                     for path in self.path.glob(pattern):
@@ -66,7 +84,14 @@ class RunFolder:
         write_json(self.config_file, config.to_dict())
 
     def _check_config(self, config: TrainConfig) -> None:
-        old, new = read_json(self.config_file) or {}, config.to_dict()
+        old, new = read_json(self.config_file), config.to_dict()
+        if not old and checkpoints(self.path):
+            raise ValueError(
+                f"{self.config_file} must say how the checkpoint beside it was made. "
+                f"Received: {'an empty table' if old == {} else 'no such file'}. "
+                f"Remedy: {_ANEW}."
+            )
+        old = old or {}
         different = [k for k in new if k in old and old[k] != new[k]]
         if not self.data_file.is_file() and different == ["data"]:
             return  # without a data.json, config.json tells what was asked for
@@ -114,7 +139,12 @@ class RunFolder:
         values = read_json(self.config_file)
         if values is None:
             return None
-        name = values.pop("data")
+        name = values.pop("data", None)
+        if not isinstance(name, str):
+            raise ValueError(
+                f"{self.config_file} is damaged: it must say what `data` the run has. "
+                f"Received: data={shown(name)}. Remedy: {_ANEW}."
+            )
         return TrainConfig.from_dict(values).with_data(name)
 
     def history(self) -> dict[str, list[float]]:
@@ -128,11 +158,25 @@ def differences(record: Table, data: ImageData) -> list[str]:
 
 
 def read_history(path: StrPath) -> dict[str, list[float]]:
-    """The columns of a `history.csv`, without the epoch numbers."""
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    """The columns of a `history.csv`, without the epoch numbers.
+
+    Raises:
+        ValueError: If a line is damaged.
+    """
+    path = pathlib.Path(path)
+    rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
     names = [name for name in rows[0] if name != "epoch"] if rows else []
-    return {name: [float(row[name]) for row in rows] for name in names}
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for k, row in enumerate(rows):
+        for name in names:
+            try:
+                found[name].append(float(row[name]))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"Line {k + 2} of {path} is damaged: {name}={row[name]!r} is no "
+                    f"number. Remedy: {_ANEW}."
+                ) from None
+    return found
 
 
 def keep_rows(path: pathlib.Path, epochs: int) -> None:
@@ -140,32 +184,57 @@ def keep_rows(path: pathlib.Path, epochs: int) -> None:
 
     A killed run may have written a row, or a part of one, whose epoch has no
     checkpoint.
+
+    Raises:
+        ValueError: If there are fewer rows than epochs with a checkpoint.
     """
     if not path.is_file():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    _replace(path, "".join(lines[: epochs + 1] if epochs else []))
+        lines = []
+    else:
+        lines = read_text(path).splitlines(keepends=True)
+    whole = [line for line in lines[1 : epochs + 1] if line.endswith("\n")]
+    if epochs and len(whole) < epochs:
+        raise ValueError(
+            f"{path} must have a row for each of the {epochs} epochs that the "
+            f"checkpoint beside it has behind it. Received: {len(whole)}. "
+            f"Remedy: {_ANEW}."
+        )
+    if lines:
+        write_text(path, "".join([lines[0], *whole]) if epochs else "")
 
 
 def write_json(path: pathlib.Path, values: object) -> None:
     """Writes plain values as indented JSON, whole or not at all."""
-    _replace(path, json.dumps(values, indent=2) + "\n")
+    write_text(path, json.dumps(values, indent=2) + "\n")
 
 
 def read_json(path: pathlib.Path) -> Config | None:
-    """The values in a file, `None` where there is none; it may go at any moment."""
+    """The values in a file, `None` where there is none; it may go at any moment.
+
+    Raises:
+        ValueError: If the file does not hold a table of names and values.
+    """
     try:
-        values: Config = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}. Remedy: {_ANEW}.") from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} is damaged: it must hold a table of names and values. Received: "
+            f"{shown(values)}. Remedy: {_ANEW}."
+        )
     return values
 
 
-def _replace(path: pathlib.Path, text: str) -> None:
-    # Two processes, on two machines, may write the same file at the same time.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+def read_text(path: pathlib.Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ValueError: If it is no text.
+    """
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}. Remedy: {_ANEW}.") from error

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from keras_ssp import models, penalties
+from keras_ssp._checks import boolean
+from keras_ssp._files import replacing, write_text
 from keras_ssp.callbacks import EnergyMonitor, PenaltySchedule
 from keras_ssp.datasets import ImageData, TrainingBatches, load
 from keras_ssp.datasets.augmentation import augmentation
 from keras_ssp.training.budget import BudgetKept, budget_kept, energy_budget
-from keras_ssp.training.checkpoint import EpochCheckpoint, checkpoint_epoch
+from keras_ssp.training.checkpoint import EpochCheckpoint, EpochRows, checkpoint_epoch
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from keras_ssp.training.folder import RunFolder, keep_rows, write_json
@@ -79,8 +81,9 @@ def train(
     Raises:
         FileExistsError: If `run_dir` holds files, and neither `resume` nor
             `overwrite` is on.
-        ValueError: If the run to resume has another config, or was started with other
-            data.
+        ValueError: If the run to resume has another config, was started with other
+            data, or its files are damaged.
+        RuntimeError: If another process trains in `run_dir`.
 
     Example:
 
@@ -90,9 +93,21 @@ def train(
     """
     if data is not None and data.name != config.data:
         config = config.with_data(data.name)
+    resume, overwrite = boolean("resume", resume), boolean("overwrite", overwrite)
     folder = None if run_dir is None else RunFolder(run_dir)
-    if folder is not None:
-        folder.prepare(config, resume=resume, overwrite=overwrite)
+    with contextlib.nullcontext() if folder is None else folder.held():
+        if folder is not None:
+            folder.prepare(config, resume=resume, overwrite=overwrite)
+        return _train(config, folder, data, data_dir, verbose)
+
+
+def _train(
+    config: TrainConfig,
+    folder: RunFolder | None,
+    data: ImageData | None,
+    data_dir: str | None,
+    verbose: int,
+) -> Run:
     data = load(config.data, data_dir=data_dir) if data is None else data
     if folder is not None:
         folder.record_data(data)
@@ -212,7 +227,7 @@ def _fit(
 ) -> dict[str, list[float]]:
     first = 0
     if folder is not None:
-        first = checkpoint_epoch(folder.path, model)
+        first = checkpoint_epoch(folder.path, model, config.epochs)
         keep_rows(folder.history_file, first)
     history = keras.callbacks.History()
     if first < config.epochs:
@@ -253,7 +268,7 @@ def _records(
     if folder is None:
         return []
     return [  # history first: a checkpoint comes after its row
-        keras.callbacks.CSVLogger(str(folder.history_file), append=first_epoch > 0),
+        EpochRows(str(folder.history_file), append=first_epoch > 0),
         EpochCheckpoint(folder.path),
     ]
 
@@ -269,9 +284,10 @@ def _policy(name: str) -> Iterator[None]:
 
 
 def _save(run: Run, folder: RunFolder) -> None:
-    run.model.save(folder.model_file)
-    run.report.to_json(folder.path / "energy.json")
-    run.report.to_markdown(folder.path / "energy.md")
+    with replacing(folder.model_file, suffix=".partial.keras") as partial:
+        run.model.save(partial)
+    write_text(folder.path / "energy.json", run.report.to_json())
+    write_text(folder.path / "energy.md", run.report.to_markdown())
     try:
         from keras_ssp import figures
 

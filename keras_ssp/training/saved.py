@@ -101,11 +101,23 @@ def load_run(
     config = folder.config()
     found = _data(data, config, folder, data_dir)
     return SavedRun(
-        model=keras.saving.load_model(file),
+        model=_load(file),
         data=found,
         config=config,
         notes=_notes(found, config, folder.data_record()),
     )
+
+
+def _load(file: pathlib.Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(file)
+    except Exception as error:  # of zip, HDF5, JSON or Keras, depending on the damage
+        raise ValueError(
+            f"`path` must be a whole saved model: {file} cannot be read "
+            f"({type(error).__name__}: {error}). Remedy: train again; or, where the "
+            "model has layers of your own, import the module that registers them "
+            "(--import)."
+        ) from error
 
 
 def _data(

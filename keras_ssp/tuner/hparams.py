@@ -11,6 +11,7 @@ import pathlib
 import time
 from typing import Any
 
+from keras_ssp._files import sync
 from keras_ssp.tuner.records import COMPLETED, TrialRecord
 from keras_ssp.types import StrPath
 
@@ -54,6 +55,7 @@ def write_hparams(record: TrialRecord, folder: StrPath) -> bool:
         records = writer.RecordWriter(file)
         for event in _events(summaries):
             records.write(event.SerializeToString())
+    sync(partial)
     os.replace(partial, name)
     return True
 

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import math
-import os
 import pathlib
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_ssp._files import replacing
 from keras_ssp.datasets.inputs import input_batches
 from keras_ssp.energy import EnergyMeter, EnergyReport
 from keras_ssp.energy.hardware import EnergyModelLike
@@ -159,9 +159,8 @@ def _latency(model: keras.Model, validation: Data) -> float:
 def save_run(folder: pathlib.Path, model: keras.Model, found: Measured) -> None:
     """Writes what is kept of a network: model, energy report, history, metrics."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"partial-{os.getpid()}.keras"
-    model.save(partial)
-    os.replace(partial, folder / "model.keras")
+    with replacing(folder / "model.keras", suffix=".partial.keras") as partial:
+        model.save(partial)
     found.report.to_json(folder / "energy.json")
     write_json(folder / "run.json", dict(found.metrics))
     if found.history:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from keras_ssp.studies import report as comparison
-from keras_ssp.studies.results import RESULTS, append_results, read_results
+from keras_ssp.studies.results import RESULTS, add_results, read_results
 from keras_ssp.studies.runner import compare
 from tests.studies.helpers import row, study
 
@@ -64,8 +64,8 @@ def test_one_failing_training_does_not_stop_the_others(tmp_path):
 
 def test_rows_survive_the_file(tmp_path):
     rows = [row("none", 0.0, 3, 0.9, 5.0), row("synaptic", 0.1, 3, 0.8, 1.5)]
-    append_results(tmp_path / RESULTS, rows[:1])
-    append_results(tmp_path / RESULTS, rows[1:])
+    add_results(tmp_path / RESULTS, rows[:1])
+    add_results(tmp_path / RESULTS, rows[1:])
     assert read_results(tmp_path / RESULTS) == rows
     with open(tmp_path / RESULTS) as file:
         assert len(list(csv.reader(file))) == 3
