@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -89,6 +90,27 @@ def shown(value: Any) -> str:
     except Exception:  # an integer of 5000 digits, an object whose repr fails
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def path(name: str, value: Any, *, optional: bool = False) -> Any:
+    """Returns `value` if it is a path: a string or a `pathlib.Path` (or `None`)."""
+    if value is None and optional:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not str(value).strip():
+        raise ValueError(
+            f"`{name}` must be a path{' or None' if optional else ''}. "
+            f"Received: {name}={shown(value)}."
+        )
+    return value
+
+
+def function(name: str, value: Any) -> Any:
+    """Returns `value` if it can be called."""
+    if not callable(value):
+        raise ValueError(
+            f"`{name}` must be a function. Received: {name}={shown(value)}."
+        )
+    return value
 
 
 def text(name: str, value: Any) -> str:

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from keras_ssp._checks import real
+from keras_ssp._checks import boolean, path, real
 from keras_ssp.callbacks.budget_state import BudgetFolder
 from keras_ssp.callbacks.clock import LearningClock, steps_taken
 from keras_ssp.callbacks.controller import Controller, first_weight
@@ -102,8 +102,9 @@ class EnergyBudget(Watcher):
         )
         self.target = Target.from_arguments(energy, synops, rate, of)
         self.tolerance = real("tolerance", tolerance, above=0.0, high=0.5)
-        self.guard = SilenceGuard(data) if guard else None
-        self.folder = None if state_dir is None else BudgetFolder(state_dir)
+        self.guard = SilenceGuard(data) if boolean("guard", guard) else None
+        folder = path("state_dir", state_dir, optional=True)
+        self.folder = None if folder is None else BudgetFolder(folder)
         self._forget()
 
     def _forget(self) -> None:

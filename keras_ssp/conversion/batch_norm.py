@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssp.conversion.linear import LinearWeights, channel_axis, is_linear_layer
-from keras_ssp.graph import Call, Graph
+from keras_ssp.graph import Call, Graph, require_model
 from keras_ssp.graph.rebuild import UniqueNames, Visitor, copy_layer, rebuild, replay
 from keras_ssp.types import Array, Operation, Tensor
 
@@ -52,7 +52,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     Reference: Ioffe & Szegedy, "Batch Normalization", ICML 2015; folding as in
     Rueckauer et al., Frontiers in Neuroscience 11:682 (2017).
     """
-    return rebuild(model, f"{model.name}_folded", _folding_visitor)
+    name = f"{require_model(model).name}_folded"
+    return rebuild(model, name, _folding_visitor)
 
 
 def _folding_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:

@@ -13,7 +13,7 @@ from keras_ssp.conversion.thresholds import (
     measure_thresholds,
     read_thresholds,
 )
-from keras_ssp.graph import Edge, Graph
+from keras_ssp.graph import Edge, Graph, require_model
 from keras_ssp.graph.rebuild import UniqueNames, make_inputs, pack_model, run_through
 from keras_ssp.types import Data
 
@@ -87,6 +87,7 @@ def convert(
     Frontiers in Neuroscience 11:682 (2017) (percentile, reset by subtraction, batch
     normalisation); Bu et al., ICLR 2022 (QCFS, half a threshold to start from).
     """
+    require_model(model)
     positive_int("time_steps", time_steps)
     one_of("method", method, METHODS)
     real("percentile", percentile, above=0.0, high=100.0)

@@ -9,7 +9,7 @@ from typing import TypeAlias, overload
 
 import numpy as np
 
-from keras_ssp._checks import one_of, positive_int, real
+from keras_ssp._checks import function, one_of, positive_int, real
 from keras_ssp._registry import Registry
 from keras_ssp.datasets import sources
 from keras_ssp.datasets.images import Augmentation, ImageData, Split, canonical
@@ -63,7 +63,7 @@ def register(
     """
     if loader is None:
         return _DATA_SETS.register(name, overwrite=overwrite)
-    return _DATA_SETS.register(name, loader, overwrite=overwrite)
+    return _DATA_SETS.register(name, function("loader", loader), overwrite=overwrite)
 
 
 def names() -> tuple[str, ...]:

@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+import numpy as np
+
+from keras_ssp._checks import shown
 from keras_ssp.types import Config
 
 SPIKING = "spiking"
@@ -19,12 +22,12 @@ ANALOGUE = "analogue"
 def non_negative(name: str, value: object) -> float:
     """Returns `value` as a float, or says that `name` is not a finite number >= 0."""
     try:
-        number = math.nan if isinstance(value, bool | str) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool | np.bool_ | str) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(
-            f"`{name}` must be a finite number >= 0. Received: {name}={value!r}."
+            f"`{name}` must be a finite number >= 0. Received: {name}={shown(value)}."
         )
     return number
 

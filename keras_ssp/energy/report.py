@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from keras_ssp import figures
-from keras_ssp._checks import positive_int
+from keras_ssp._checks import positive_int, shown
 from keras_ssp.energy import hardware
 from keras_ssp.energy.facts import facts_of
 from keras_ssp.energy.formulas import EnergyModel, non_negative
@@ -85,6 +85,16 @@ class EnergyReport:
         model = hardware.get(self.energy_model)
         for name in ("samples", "time_steps"):
             object.__setattr__(self, name, positive_int(name, getattr(self, name)))
+        macs = non_negative("ann_macs", self.ann_macs)
+        object.__setattr__(self, "ann_macs", macs)
+        rows = isinstance(self.layers, (list, tuple))
+        if not rows or not all(isinstance(row, LayerReport) for row in self.layers):
+            raise ValueError(
+                "`layers` must be a list of LayerReport. "
+                f"Received: layers={shown(self.layers)}."
+            )
+        if self.data_steps is not None:
+            positive_int("data_steps", self.data_steps)
         dense, matched = self.dense_ann_pj, self.bit_matched_ann_pj
         if dense is None:
             dense = model.dense_ann_pj(self.ann_macs)
@@ -92,7 +102,6 @@ class EnergyReport:
             matched = model.bit_matched_ann_pj(self.ann_macs, self.time_steps)
         derived: Config = {
             "energy_model": model,
-            "ann_macs": non_negative("ann_macs", self.ann_macs),
             "dense_ann_pj": non_negative("dense_ann_pj", dense),
             "bit_matched_ann_pj": non_negative("bit_matched_ann_pj", matched),
             "layers": with_shares(self.layers),

@@ -170,6 +170,12 @@ class LayerReport:
             self._check_number(each.name, str(each.type))
         if self.rate is None:
             slots = self.neurons * self.time_steps
+            if self.spikes > slots * (1 + 1e-6) and math.isfinite(self.spikes):
+                raise ValueError(
+                    f"`spikes` must be at most neurons * T = {slots} where no `rate` "
+                    f"in [0, 1] is given. Received: spikes={self.spikes!r} in layer "
+                    f"{self.name!r}."
+                )
             self._set("rate", self.spikes / slots if slots else 0.0)
         if self.rate > 1 + 1e-6 and math.isfinite(self.rate):
             raise ValueError(

@@ -18,4 +18,5 @@ from keras_ssp.graph.keras_private import (
     learning_rate_schedule as learning_rate_schedule,
 )
 from keras_ssp.graph.keras_private import recomputed as recomputed
+from keras_ssp.graph.keras_private import require_model as require_model
 from keras_ssp.graph.keras_private import symbolic_inputs as symbolic_inputs

@@ -18,6 +18,7 @@ from typing import Any
 
 import keras
 
+from keras_ssp._checks import shown
 from keras_ssp.types import Config, Operation, Shape, Tensor, Tensors
 
 
@@ -47,6 +48,20 @@ def functional(layer: Operation) -> keras.Model | None:
 def is_graph_model(layer: Operation) -> bool:
     """Whether `layer` is a Sequential or Functional model that can be read."""
     return functional(layer) is not None
+
+
+def require_model(model: object) -> keras.Model:
+    """Returns `model` if it is a Keras model.
+
+    Raises:
+        TypeError: If it is not.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"`model` must be a keras.Model. Received: model={shown(model)} of type "
+            f"{type(model).__name__}."
+        )
+    return model
 
 
 def ends(inner: keras.Model) -> tuple[list[Tensor], list[Tensor]]:

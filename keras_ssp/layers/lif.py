@@ -116,7 +116,9 @@ class LIF(SpikingLayer):
         beta: Float in [0, 1], the share of potential kept from step to step.
             Defaults to 0.5.
         threshold: Positive float, the potential at which a neuron fires (`>=`).
-            Defaults to 1.0.
+            Defaults to 0.5: the surrogate then reaches neurons at rest, so that layers
+            with Keras' own initialisers, without normalisation, learn (measured in
+            docs/results/defaults.md). 1.0 is that of the paper's networks.
         reset: `"hard"` (to 0), `"soft"` (subtract the threshold) or `"none"`.
             Defaults to `"hard"`.
         surrogate: Name, config or `keras_ssp.surrogates.Surrogate`. Defaults to
@@ -142,7 +144,7 @@ class LIF(SpikingLayer):
 
     Example:
 
-    >>> layer = LIF(beta=0.5, time_steps=3)
+    >>> layer = LIF(beta=0.5, threshold=1.0, time_steps=3)
     >>> x = np.array([[0.8], [0.8], [0.8]], "float32")  # one sample, three steps
     >>> np.asarray(layer(x)).ravel().tolist()
     [0.0, 1.0, 0.0]
@@ -157,7 +159,7 @@ class LIF(SpikingLayer):
         self,
         beta: float = 0.5,
         *,
-        threshold: float = 1.0,
+        threshold: float = 0.5,
         reset: str = "hard",
         surrogate: SurrogateLike = "triangle",
         detach_reset: bool = False,

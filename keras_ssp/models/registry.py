@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeAlias, overload
 
 import keras
 
-from keras_ssp._checks import one_of
+from keras_ssp._checks import function, one_of
 from keras_ssp._registry import Registry
 from keras_ssp.models.builder import NetworkBuilder
 from keras_ssp.models.shapes import check_size, smallest_side
@@ -98,7 +98,7 @@ def register(
     """
     if build is None:
         return _NETWORKS.register(name, overwrite=overwrite)
-    return _NETWORKS.register(name, build, overwrite=overwrite)
+    return _NETWORKS.register(name, function("build", build), overwrite=overwrite)
 
 
 def _with_arguments_of(

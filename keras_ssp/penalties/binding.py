@@ -70,12 +70,7 @@ def spiking_layers(model: keras.Model) -> list[SpikingLayer]:
     Raises:
         TypeError: If `model` is no Keras model.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"`model` must be a keras.Model. Received: model={shown(model)} of type "
-            f"{type(model).__name__}."
-        )
-    return timeline.spiking_layers(model)
+    return timeline.spiking_layers(graph.require_model(model))
 
 
 def _say_of_others(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_ssp import surrogates
 from keras_ssp._checks import (
     did_you_mean,
     one_of,
@@ -112,6 +113,10 @@ class Study:
     conversion_steps: tuple[int, ...] = (2, 4, 8, 16)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.base, TrainConfig):
+            raise ValueError(
+                f"`base` must be a TrainConfig. Received: base={shown(self.base)}."
+            )
         for name in ("penalties", "surrogates"):
             object.__setattr__(self, name, _listed(name, getattr(self, name), str))
         for name in ("seeds", "conversion_steps"):
@@ -129,6 +134,8 @@ class Study:
             object.__setattr__(self, "surrogates", (self.base.surrogate,))
         for name in self.penalties:
             one_of("penalties", name, methods())
+        for name in self.surrogates:
+            one_of("surrogates", name, surrogates.names())
         for field in ("weights", "p"):
             table = getattr(self, field)
             for name in table if isinstance(table, Mapping) else ():
@@ -269,7 +276,7 @@ def _grid(values: Grid, penalty: str) -> tuple[float, ...]:
 
 def _listed(name: str, values: object, kind: type) -> tuple[Any, ...]:
     """A list of names or numbers, none of them twice."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes) or not np.iterable(values):
         raise ValueError(
             f"`{name}` must be a list. Received: {name}={shown(values)}. "
             f"Remedy: [{shown(values)}]."

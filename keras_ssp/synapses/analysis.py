@@ -12,7 +12,7 @@ import weakref
 
 import keras
 
-from keras_ssp.graph import Graph, functional, trace
+from keras_ssp.graph import Graph, functional, require_model, trace
 from keras_ssp.synapses.registry import RULES
 from keras_ssp.synapses.sites import Synapses
 from keras_ssp.synapses.walk import Walk
@@ -45,7 +45,7 @@ def analyze(model: keras.Model) -> Synapses:
     >>> site.name, site.size, site.taps[0].total  # 8 neurons with 3 synapses each
     ('a', (8,), 24.0)
     """
-    graph = trace(model)
+    graph = trace(require_model(model))
     inner, seen = functional(model), _fingerprint(graph)
     kept = _analyses.get(inner)
     if kept is None or kept[0] != seen:

@@ -13,6 +13,7 @@ from keras_ssp._checks import (
     one_of,
     positive_int,
     real,
+    shown,
     whole,
 )
 from keras_ssp._units import picojoules
@@ -144,6 +145,12 @@ class TrainConfig:
         self._real(("width", "threshold", "learning_rate"), above=0.0)
         self._real(("ramp", "warmup"), low=0.0, high=self.epochs)
         self._real(("clip_norm", "target"), above=0.0)
+        named = isinstance(self.neuron, dict)
+        if not named or not all(isinstance(name, str) for name in self.neuron):
+            raise ValueError(
+                "`neuron` must be a table of names and values. "
+                f"Received: neuron={shown(self.neuron)}."
+            )
         self._set("seed", whole("seed", self.seed))
         self._set("normalize", boolean("normalize", self.normalize))
         self._check_penalty()

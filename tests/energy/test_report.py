@@ -137,7 +137,7 @@ def test_flags(kind, spikes, flags):
         ({"kind": None}, "`kind` must be one of"),
         ({"energy_pj": -1.0}, "`energy_pj` must be a finite number >= 0"),
         ({"synops": "many"}, "`synops` must be a finite number >= 0"),
-        ({"spikes": 401, "rate": None}, r"`rate` must be in \[0, 1\]"),
+        ({"spikes": 401, "rate": None}, "`spikes` must be at most neurons"),
         ({"rate": 1.1}, r"`rate` must be in \[0, 1\]. Received: rate=1.1 in .*'lif'"),
         ({"penalty": -1.0}, "`penalty` must be a finite number >= 0"),
     ],
@@ -150,8 +150,8 @@ def test_row_refuses(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"samples": 0}, "`samples` must be >= 1"),
-        ({"time_steps": 0}, "`time_steps` must be >= 1"),
+        ({"samples": 0}, "`samples` must be a positive integer"),
+        ({"time_steps": 0}, "`time_steps` must be a positive integer"),
         ({"energy_model": "abacus"}, "`energy_model` must be one of 'cmos45'"),
         ({"ann_macs": -5}, "macs` must be a finite number >= 0"),
     ],

@@ -117,7 +117,7 @@ def test_penalty_is_added_to_the_loss():
 @pytest.mark.parametrize("p", POWERS)
 def test_gradient_is_psi_times_s_to_the_p_minus_1(p):
     # A constant surrogate lets the gradient through unchanged.
-    lif = LIF(beta=0.0, surrogate="straight_through", time_steps=1)
+    lif = LIF(beta=0.0, threshold=1.0, surrogate="straight_through", time_steps=1)
     model = keras.Sequential(
         [
             keras.Input((4, 4, 1)),

@@ -28,7 +28,7 @@ assert history["penalty_weight"] == [0.01, 0.02], history
 assert np.isfinite(model.evaluate(x, y, batch_size=4, verbose=0))
 assert energy_report(model, x).synops > 0
 assert abs(keras.models.clone_model(model).layers[2].penalty_weight_now - 0.02) < 1e-8
-model.fit(x, y, callbacks=[EnergyBudget("1 nJ", x)], verbose=0)
+model.fit(x, y, batch_size=4, callbacks=[EnergyBudget("1 nJ", x)], verbose=0)
 print("well")
 """
 

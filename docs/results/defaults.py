@@ -1,0 +1,162 @@
+"""Does `LIF()` learn where `ReLU()` does? Plain Keras networks, default arguments.
+
+    python docs/results/defaults.py
+
+Networks of `depth` layers (Conv2D of 16 filters, or Dense of 64 units) with Keras' own
+initialisers, without batch normalisation and with it (momentum 0.9, and 0.99, Keras'
+default), are trained with Adam at its defaults, once with `ReLU()` and once with `LIF()`
+in its place (behind `DirectEncoding` for T > 1). Nothing is tuned. Accuracies are of the
+validation part. Writes defaults.csv, and prints the tables of defaults.md.
+"""
+
+import argparse
+import csv
+import itertools
+import os
+import pathlib
+import warnings
+
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers  # noqa: E402
+
+from keras_ssp import EnergyMonitor, datasets  # noqa: E402
+from keras_ssp.layers import LIF, DirectEncoding, RateReadout  # noqa: E402
+
+OUT = pathlib.Path(__file__).with_suffix(".csv")
+FIELDS = ("data", "kind", "depth", "norm", "neuron", "T", "seed", "accuracy", "warned")
+NORMS = (None, 0.9, 0.99)
+EPOCHS = {"digits": 10, "fashion_mnist": 3}
+
+
+def network(shape, kind, depth, norm, steps):
+    """A plain network; `steps=None` has `ReLU`."""
+    stack = [keras.Input(shape)]
+    if kind == "dense":
+        stack.append(layers.Flatten())
+    for k in range(depth):
+        conv = layers.Conv2D(16, 3, padding="same")
+        stack.append(conv if kind == "conv" else layers.Dense(64))
+        if norm is not None:
+            stack.append(layers.BatchNormalization(momentum=norm))
+        if k == 0 and steps is not None and steps > 1:
+            stack.append(DirectEncoding(steps))
+        stack.append(layers.ReLU() if steps is None else LIF())
+        if kind == "conv" and k in (1, 3) and shape[0] > 8:
+            stack.append(layers.AveragePooling2D(2))
+    stack += [layers.Flatten(), layers.Dense(10)]
+    if steps is not None and steps > 1:
+        stack.append(RateReadout())
+    return keras.Sequential(stack)
+
+
+def accuracy(data, kind, depth, norm, steps, seed):
+    """Validation accuracy, and whether `EnergyMonitor` warned of a layer."""
+    keras.utils.set_random_seed(seed)
+    train, validation = data.inputs("train"), data.inputs("validation")
+    model = network(data.sample_shape, kind, depth, norm, steps)
+    model.compile(
+        "adam",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    monitor = [] if steps is None else [EnergyMonitor(validation.x[:64])]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(
+            train.x,
+            data.train.y,
+            epochs=EPOCHS[data.name],
+            callbacks=monitor,
+            verbose=0,
+        )
+    warned = any("on the data measured" in str(w.message) for w in caught)
+    _, found = model.evaluate(validation.x, data.validation.y, verbose=0)
+    keras.utils.clear_session()
+    return found, warned
+
+
+def settings():
+    """All trainings, those that say most first."""
+    for seed, depth in itertools.product((0, 1, 2), (4, 12, 1)):
+        for kind, norm in itertools.product(("conv", "dense"), NORMS):
+            for steps in (None, 1, 4, 10):
+                yield "digits", kind, depth, norm, steps, seed
+    for depth, norm in itertools.product((4, 12), (None, 0.99)):
+        for steps in (None, 1, 4):
+            yield "fashion_mnist", "conv", depth, norm, steps, 0
+
+
+def tables(rows):
+    """Mean accuracies side by side, as Markdown."""
+    points = {}
+    for row in rows:
+        place = tuple(row[k] for k in ("data", "kind", "depth", "norm"))
+        key = (place, row["neuron"], row["T"])
+        points.setdefault(key, []).append(100 * float(row["accuracy"]))
+    warned = {
+        (tuple(row[k] for k in ("data", "kind", "depth", "norm")), row["T"])
+        for row in rows
+        if row["warned"] == "True"
+    }
+    steps = ["1", "4", "10"]
+    lines = [
+        "| network | seeds | `ReLU()` | "
+        + " | ".join(f"`LIF()`, T = {t}" for t in steps)
+    ]
+    lines = [lines[0] + " |", "|---|---:|" + "---:|" * 4]
+    for place in dict.fromkeys(key[0] for key in points):
+        data, kind, depth, norm = place
+        relu = points.get((place, "relu", ""))
+        if relu is None:
+            continue
+        cells = []
+        for t in steps:
+            found = points.get((place, "lif", t))
+            mark = " (!)" if (place, t) in warned else ""
+            cells.append(f"{np.mean(found):.1f}{mark}" if found else "-")
+        with_norm = f", batch norm {norm}" if norm else ""
+        name = f"{data}, {depth} x {kind}{with_norm}"
+        lines.append(
+            f"| {name} | {len(relu)} | {np.mean(relu):.1f} | {' | '.join(cells)} |"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    """Does what is not in the file yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", action="store_true", help="train nothing")
+    parser.add_argument("--kind", help="train 'conv' or 'dense' alone (two at a time)")
+    arguments = parser.parse_args()
+    rows = list(csv.DictReader(OUT.open())) if OUT.exists() else []
+    done = {tuple(row[k] for k in FIELDS[:7]) for row in rows}
+    if not arguments.tables:
+        new = not OUT.exists()
+        loaded = {}
+        with OUT.open("a", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+            if new:
+                writer.writeheader()
+            for name, kind, depth, norm, steps, seed in settings():
+                neuron = "relu" if steps is None else "lif"
+                key = (name, kind, depth, norm or "", neuron, steps or "", seed)
+                other = arguments.kind not in (None, kind)
+                if other or tuple(map(str, key)) in done:
+                    continue
+                if name not in loaded:
+                    small = 4000 if name == "fashion_mnist" else None
+                    loaded[name] = datasets.load(name).limited(small)
+                found, warned = accuracy(loaded[name], kind, depth, norm, steps, seed)
+                row = dict(zip(FIELDS, (*key, f"{found:.4f}", warned), strict=True))
+                writer.writerow(row)
+                file.flush()
+                rows.append({k: str(v) for k, v in row.items()})
+    print(tables(rows))
+
+
+if __name__ == "__main__":
+    main()
