@@ -4,9 +4,9 @@
 
 Networks of `depth` layers (Conv2D of 16 filters, or Dense of 64 units) with Keras' own
 initialisers, without batch normalisation and with it (momentum 0.9, and 0.99, Keras'
-default), are trained with Adam at its defaults, once with `ReLU()` and once with `LIF()`
-in its place (behind `DirectEncoding` for T > 1). Nothing is tuned. Accuracies are of the
-validation part. Writes defaults.csv, and prints the tables of defaults.md.
+default), are trained with Adam at its defaults, once with `ReLU()` and once with
+`LIF()` in its place (behind `DirectEncoding` for T > 1). Nothing is tuned. Accuracies
+are of the validation part. Writes defaults.csv, prints the tables of defaults.md.
 """
 
 import argparse

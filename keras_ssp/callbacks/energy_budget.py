@@ -17,7 +17,6 @@ from keras_ssp.callbacks.targets import Target
 from keras_ssp.callbacks.watcher import Watcher
 from keras_ssp.energy import EnergyModelLike, EnergyReport
 from keras_ssp.penalties.binding import (
-    combined_omega,
     penalized_layers,
     set_penalty_weight,
 )
@@ -189,7 +188,7 @@ class EnergyBudget(Watcher):
     def _start(
         self, report: EnergyReport, loss: float | None, clock: float, x: float
     ) -> None:
-        omega = self._omega(report)
+        omega = 0.0 if self.meter is None else self.meter.omega(report)
         if loss is None or not math.isfinite(loss) or omega <= 0.0:
             return  # nothing fires yet: the next measurement may tell
         self._unit = (abs(float(loss)) or 1.0) / omega
@@ -203,13 +202,6 @@ class EnergyBudget(Watcher):
         if aim <= 0.0:
             aim = (self.target.value - self._fixed) / 2
         return math.log(max(spent - self._fixed, 1e-3 * aim) / aim)
-
-    def _omega(self, report: EnergyReport) -> float:
-        """Omega of the whole model, as the layers would add it."""
-        of_call = {row.name: row.penalty for row in report.layers}
-        sites = {} if self.meter is None else self.meter.sites
-        omegas = {key: of_call.get(site.name) or 0.0 for key, site in sites.items()}
-        return combined_omega(self.model, omegas)
 
     def _set(self, weight: float) -> None:
         self._lambda = weight

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import keras
 
 from keras_ssp._checks import positive_int, text
 from keras_ssp.callbacks.flags import say_of_flags
-from keras_ssp.datasets.inputs import check_data
+from keras_ssp.datasets.inputs import first_inputs
 from keras_ssp.energy import EnergyMeter, EnergyModelLike, EnergyReport, hardware
+from keras_ssp.penalties.binding import penalty_weight, spiking_layers
 from keras_ssp.types import Data, Logs
 
 
@@ -20,7 +24,8 @@ class EnergyMonitor(keras.callbacks.Callback):
     `val_input_energy_pj` (the part that they cost) to the history, the progress bar,
     and whatever callbacks come after it in the list (`TensorBoard`, `CSVLogger`, ...).
     The energies of a network that has diverged are NaN. Each layer that is silent or
-    saturated is named once, in a warning.
+    saturated is named once, in a warning, and so is a penalty that outweighs the task at
+    the first step.
 
     Args:
         data: Data to measure on, as for `energy_report`.
@@ -59,12 +64,43 @@ class EnergyMonitor(keras.callbacks.Callback):
         self.report: EnergyReport | None = None
         self._meter: EnergyMeter | None = None
         self._named: set[str] = set()
+        self._omega = 0.0  # when training begins; 0 once it was looked at
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._meter = EnergyMeter(self.model)  # one trace for all epochs
-        check_data(self.data, self.model, self.batch_size)
+        first = first_inputs(self.data, self.model, self.batch_size)
+        self._omega = 0.0
+        if any(k.bound_penalty is not None for k in spiking_layers(self.model)):
+            measured = self._meter.report(first, batch_size=self.batch_size)
+            self._omega = self._meter.omega(measured)
         self.report = None
         self._named = set[str]()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self._omega:
+            self._weigh((logs or {}).get("loss"))
+            self._omega = 0.0
+
+    def _weigh(self, loss: float | None) -> None:
+        """Warns of a penalty that outweighs the task at the first step."""
+        weight = penalty_weight(self.model)
+        if loss is None or not math.isfinite(loss) or weight == 0.0:
+            return
+        penalty = weight * self._omega
+        # The data measured are not the first batch: what cannot be is not judged.
+        if not 0.5 * loss < penalty < 1.5 * loss:
+            return
+        # Where nearly all is penalty the rest is not known: about 1, as losses are.
+        task = float(loss) - penalty if penalty < 0.8 * loss else 1.0
+        largest = 0.1 * task / self._omega
+        warnings.warn(
+            f"The penalty outweighs the task at the first step: lambda={weight:g} "
+            f"times Omega={self._omega:.4g} is about {penalty:.3g} of a loss of "
+            f"{float(loss):.3g}, so the network is likely to fall silent. Remedy: a "
+            f"lambda from about {largest / 100:.1g} to {largest:.1g}; with "
+            "`normalize=True` lambda means the same in every network.",
+            stacklevel=2,
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         report = self.report

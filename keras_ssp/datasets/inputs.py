@@ -47,8 +47,8 @@ def input_batches(data: Any, model: Any, batch_size: int) -> Iterator[Any]:
         )
 
 
-def check_data(data: Any, model: Any, batch_size: int) -> None:
-    """Looks at the first batch of data that are to be read many times.
+def first_inputs(data: Any, model: Any, batch_size: int) -> Any:
+    """The inputs of the first batch of data that are to be read many times.
 
     Raises:
         ValueError: If they can be read once only, or are not what `input_batches`
@@ -59,7 +59,7 @@ def check_data(data: Any, model: Any, batch_size: int) -> None:
             "`data` must be readable many times. Received: an iterator (of type "
             f"{type(data).__name__}). Remedy: give arrays or a dataset."
         )
-    next(input_batches(data, model, batch_size))
+    return next(input_batches(data, model, batch_size))
 
 
 def _inputs_of(batch: Any, model: Any) -> Any:
@@ -142,7 +142,7 @@ def _raw_batches(data: Any, batch_size: int) -> Iterator[Any]:
 def _is_arrays(data: Any) -> bool:
     if isinstance(data, tuple):
         return bool(data) and _is_arrays(data[0])
-    if isinstance(data, list) and any(isinstance(x, (tuple, dict)) for x in data):
+    if isinstance(data, list) and any(isinstance(x, (list, tuple, dict)) for x in data):
         return False  # a list of batches
     if isinstance(data, (list, dict)):
         return all(hasattr(x, "shape") for x in tree.flatten(data))

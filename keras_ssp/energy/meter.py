@@ -26,7 +26,12 @@ from keras_ssp.graph import timeline
 from keras_ssp.layers import EventFrames
 from keras_ssp.layers.events import listening
 from keras_ssp.penalties import SpikePenalty
-from keras_ssp.penalties.binding import current_terms, spiking_layers, terms_of
+from keras_ssp.penalties.binding import (
+    combined_omega,
+    current_terms,
+    spiking_layers,
+    terms_of,
+)
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
 from keras_ssp.types import Array, Data, Tensor, Tensors
@@ -188,6 +193,12 @@ class EnergyMeter:
             if "penalty" in sums[key]
         }
 
+    def omega(self, report: EnergyReport) -> float:
+        """Omega of the whole model in a report of this meter, as its layers add it."""
+        of_call = {row.name: row.penalty or 0.0 for row in report.layers}
+        omegas = {key: of_call.get(s.name, 0.0) for key, s in self.sites.items()}
+        return combined_omega(self.model, omegas)
+
     def _run(
         self,
         data: Data,
@@ -195,10 +206,7 @@ class EnergyMeter:
         verbose: int,
         outputs: list[Tensors] | None = None,
     ) -> tuple[dict[SiteKey, dict[str, Array]], int]:
-        """Sums over all samples for each site, and the number of samples.
-
-        The model's outputs for each batch are added to `outputs`, if it is given.
-        """
+        """Sums over all samples for each site, and how many; fills `outputs`."""
         probe = _Probe(self, with_outputs=True) if outputs is not None else self._probe
         batch_size = positive_int("batch_size", batch_size)
         batch_size = max(batch_size - batch_size % self._rows, self._rows)

@@ -1,13 +1,17 @@
 """EnergyMonitor in real training runs."""
 
 import csv
+import re
+import warnings
 
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from keras_ssp import SynapticPenalty, energy_report, penalize
 from keras_ssp.callbacks import EnergyMonitor
+from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from tests.helpers import images, small_snn
 
 pytestmark = pytest.mark.every_backend
@@ -15,7 +19,7 @@ X, Y = images(16), np.ones((16, 5), "float32")
 
 
 def compiled():
-    model = penalize(small_snn(), SynapticPenalty(1e-3))
+    model = penalize(small_snn(), SynapticPenalty(1e-6))
     model.compile("sgd", "mse")
     return model
 
@@ -54,3 +58,90 @@ def test_monitor_every_other_epoch():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.ones((4, 8, 8)), "`data` must hold batches of shape"),
+        (iter([np.ones((4, 8, 8, 2))]), "`data` must be readable many times"),
+        ([], "`data` must hold at least one sample"),
+        ({}, "`data` must hold at least one sample"),
+        (np.array(0.5), "`data` must hold arrays"),
+        (None, "`data` must be arrays"),
+    ],
+)
+def test_bad_data_are_told_before_training(data, message):
+    model = small_snn()
+    model.compile("sgd", "mse")
+    seen = []
+    counter = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_: seen.append(1)
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(
+            images(4),
+            np.ones((4, 5)),
+            callbacks=[EnergyMonitor(data), counter],
+            verbose=0,
+        )
+    assert not seen
+
+
+def test_silent_and_saturated_layers_are_named_once():
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(5, kernel_initializer="ones"),
+            DirectEncoding(2),
+            LIF(threshold=1e-3, name="always"),
+            layers.Dense(5),
+            LIF(threshold=1e6, name="never"),
+            layers.Dense(3),
+            RateReadout(),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.ones((4, 4), "float32")
+    with pytest.warns(UserWarning) as caught:
+        model.fit(x, np.ones((4, 3)), epochs=3, callbacks=[EnergyMonitor(x)], verbose=0)
+    found = [str(w.message) for w in caught if "on the data measured" in str(w.message)]
+    assert len(found) == 2
+    assert "Layer 'never' is silent" in found[0] and "lower threshold" in found[0]
+    assert "Layer 'always' is saturated" in found[1]
+
+
+def test_a_penalty_that_outweighs_the_task_is_told_with_a_sensible_range():
+    x, y = images(8), np.ones((8, 5), "float32")
+
+    def warned(weight):
+        keras.utils.set_random_seed(0)
+        model = penalize(small_snn(threshold=0.3), SynapticPenalty(weight))
+        model.compile(keras.optimizers.SGD(1e-4), "mse")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(x, y, callbacks=[EnergyMonitor(x)], verbose=0)
+        return [str(w.message) for w in caught if "outweighs" in str(w.message)]
+
+    (text,) = warned(1.0)
+    assert "lambda=1 times Omega=" in text
+    largest = float(re.search(r"to (\S+); with", text).group(1))
+    assert not warned(largest)
+
+
+def test_documented_combinations_of_callbacks_run():
+    model = penalize(small_snn(threshold=0.3), SynapticPenalty(1e-6))
+    model.compile("sgd", "mse")
+    x = images(8)
+    history = model.fit(
+        x,
+        np.ones((8, 5)),
+        epochs=3,
+        callbacks=[
+            EnergyMonitor(x),
+            keras.callbacks.EarlyStopping("val_energy_pj", mode="min", patience=5),
+            keras.callbacks.ReduceLROnPlateau("val_synops", mode="min"),
+        ],
+        verbose=0,
+    ).history
+    assert len(history["val_energy_pj"]) == 3
