@@ -53,9 +53,12 @@ test: .venv/.dev  ## the whole test suite, on all three backends
 	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend tests
 	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
 
-test-slow: .venv/.dev  ## exhaustive runs: threads, and processes that are killed
+test-slow: .venv/.dev  ## exhaustive runs: threads, random networks, processes that are killed
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
-	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/tuner/test_processes.py tests/tuning tests/serving
+	KERAS_SSP_GRAPHS=500 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
+	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
+	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
+	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/training tests/callbacks tests/tuner tests/tuning tests/cli tests/serving
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -24,8 +24,8 @@ class EnergyMonitor(keras.callbacks.Callback):
     `val_input_energy_pj` (the part that they cost) to the history, the progress bar,
     and whatever callbacks come after it in the list (`TensorBoard`, `CSVLogger`, ...).
     The energies of a network that has diverged are NaN. Each layer that is silent or
-    saturated is named once, in a warning, and so is a penalty that outweighs the task at
-    the first step.
+    saturated is named once, in a warning, and so is a penalty that outweighs the task
+    at the first step.
 
     Args:
         data: Data to measure on, as for `energy_report`.

@@ -58,10 +58,9 @@ def identity_beta(activation: str, arguments: Config) -> float:
 def check_arguments(activation: str, arguments: Config) -> Config:
     """The neurons' arguments; an ANN takes none, and only spikes may be returned.
 
-    A threshold is 1 unless it is given: what the networks' initialisers are made for.
+    The threshold of `LIF` is 1 unless it is given: the initialisers are made for that.
     """
-    takes = is_spiking(activation) and neuron_arguments(get_neuron(activation))
-    if takes and "threshold" in takes:
+    if activation == "lif":
         arguments = {"threshold": 1.0, **arguments}
     if arguments and not is_spiking(activation):
         name, value = next(iter(arguments.items()))
