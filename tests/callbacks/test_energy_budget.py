@@ -28,6 +28,7 @@ from tests.callbacks.networks import (
     fit,
     network,
 )
+from tests.helpers import SLOW
 
 EPOCHS = 20
 
@@ -48,11 +49,11 @@ def free():
 
 
 PENALTIES = [
-    (SynapticPenalty(0.0), 0.7),
+    pytest.param(*(SynapticPenalty(0.0), 0.7), marks=SLOW),
     (SynapticPenalty(0.0), 0.35),
-    (SynapticPenalty(7.0, p=2), 0.6),
+    pytest.param(*(SynapticPenalty(7.0, p=2), 0.6), marks=SLOW),
     (SynapticPenalty(1e-9, normalize=True), 0.5),
-    (SpikeCountPenalty(1e5), 0.4),
+    pytest.param(*(SpikeCountPenalty(1e5), 0.4), marks=SLOW),
     (BalancedPenalty(0.0), 0.5),
     (SynOpsTarget(0.0, target=100.0), 0.5),
 ]

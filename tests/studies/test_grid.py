@@ -68,7 +68,7 @@ def test_key_does_not_hang_on_the_series_name():
         ({"weights": [-1.0]}, "`weight` must be a finite number of at least 0"),
         ({"p": [0.5]}, "`p` must be a finite number of at least 1"),
         ({"seeds": []}, "`seeds` must hold at least one seed"),
-        ({"surrogates": ["tri"]}, "`surrogate` must be one of.*'tri'"),
+        ({"surrogates": ["tri"]}, "`surrogates` must be one of.*'tri'"),
         ({"target_shares": [0.0]}, "`target_shares` must be a finite number above 0"),
         ({"conversion_steps": [0]}, "`conversion_steps` must be a positive integer"),
         ({"lambdas": [1.0]}, "Received: lambdas"),

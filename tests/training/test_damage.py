@@ -15,7 +15,7 @@ from keras_ssp.cli import main
 from keras_ssp.training import TrainConfig, load_run, train
 from tests.training.test_run import DATA, FAST
 
-SHORT = dataclasses.replace(FAST, epochs=2)
+SHORT = dataclasses.replace(FAST, epochs=2, train_samples=64)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,8 @@ def test_resume_believes_only_what_agrees(folder, name):
     with pytest.raises(ValueError, match=message):
         train(SHORT, folder, data=DATA, resume=True, verbose=0)
     assert not (folder / "summary.json").exists()
-    train(SHORT, folder, data=DATA, overwrite=True, verbose=0)  # the way out
+    if name == "config null":
+        train(SHORT, folder, data=DATA, overwrite=True, verbose=0)  # the way out
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.folder import keep_rows, read_history
 from keras_ssp.training.run import build
+from tests.helpers import SLOW
 
 DATA = datasets.load("digits").limited(320)
 FAST = TrainConfig(
@@ -174,7 +175,7 @@ def slow_down():
     checkpoint.EpochCheckpoint.on_epoch_end = slowly
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("epoch", [1, pytest.param(2, marks=SLOW)])
 def test_killed_run_goes_on_and_ends_like_the_unbroken_one(tmp_path, epoch):
     unbroken = train(FAST, tmp_path / "unbroken")
     folder = tmp_path / "killed"
@@ -225,7 +226,7 @@ def test_a_budget_is_kept_and_told(tmp_path):
 # Who is interrupted closes no file; the test's process lives on and hears of it.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("epoch", [2, 5])
+@pytest.mark.parametrize("epoch", [2, pytest.param(5, marks=SLOW)])
 def test_an_interrupted_budget_ends_like_the_unbroken_one(tmp_path, monkeypatch, epoch):
     from keras_ssp.training import checkpoint
 

@@ -10,6 +10,7 @@ import textwrap
 import keras
 
 from keras_ssp.tuner import read_search
+from tests.helpers import SLOW
 
 ROOT = pathlib.Path(__file__).parents[2]
 OPTIONAL = (
@@ -66,6 +67,7 @@ SPACE = """
 """
 
 
+@SLOW
 def test_a_search_needs_the_required_packages_alone(tmp_path):
     (tmp_path / "own.toml").write_text(textwrap.dedent(SPACE))
     # The backend's own package is required by whoever chose it.
