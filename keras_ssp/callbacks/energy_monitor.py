@@ -71,8 +71,10 @@ class EnergyMonitor(keras.callbacks.Callback):
         first = first_inputs(self.data, self.model, self.batch_size)
         self._omega = 0.0
         penalties = [k.penalty for k in spiking_layers(self.model)]
-        # A target far away is large at first, and falls by itself.
-        if any(p is not None and not hasattr(p, "target") for p in penalties):
+        # Where lambda is a guess: a target far away is large at first and falls by
+        # itself, and a normalised penalty means the same in every network.
+        guessed = [p for p in penalties if p is not None and not p.normalize]
+        if any(not hasattr(p, "target") for p in guessed):
             measured = self._meter.report(first, batch_size=self.batch_size)
             self._omega = self._meter.omega(measured)
         self.report = None
@@ -89,11 +91,10 @@ class EnergyMonitor(keras.callbacks.Callback):
         if loss is None or not math.isfinite(loss) or weight == 0.0:
             return
         penalty = weight * self._omega
-        # The data measured are not the first batch: what cannot be is not judged. (Half
-        # of the loss is no harm: networks trained with that are among our own results.)
-        if not 0.9 * loss < penalty < 1.5 * loss:
+        # The data measured are not the first batch: what cannot be is not judged.
+        if not 0.5 * loss < penalty < 1.5 * loss:
             return
-        # Nearly all is penalty, so the rest is not known: about 1, as losses are.
+        # How much of it is the task is not known well: about 1, as losses are.
         largest = 0.1 / self._omega
         warnings.warn(
             f"The penalty outweighs the task at the first step: lambda={weight:g} "

@@ -13,6 +13,7 @@ from keras_ssp._units import PICOJOULE
 from keras_ssp.energy.counting import LayerFacts
 from keras_ssp.energy.meter import EnergyMeter, SiteKey
 from keras_ssp.energy.prices import Prices
+from keras_ssp.energy.rows import ENCODING
 from keras_ssp.serving.spec import ExportSpec, symbolic_inputs
 from keras_ssp.types import Tensor, Tensors
 
@@ -52,26 +53,31 @@ class Answers:
         counts, returned = self.meter.run(self._fed(inputs))
         answer = self._named(returned)
         finite = _all_finite(tree.flatten(returned))
-        analogue, spiking = ops.zeros_like(finite), ops.zeros_like(finite)
+        # What no penalty moves: analogue synapses, and the data's own events.
+        fixed, spiking = ops.zeros_like(finite), ops.zeros_like(finite)
         spikes, synops = ops.zeros_like(finite), ops.zeros_like(finite)
         macs, layers = 0.0, {}
         for key, facts, prices, name in self.rows():
             macs += facts.macs
             if key is None:
-                analogue = analogue + prices.constant * PICOJOULE
+                fixed = fixed + prices.constant * PICOJOULE
                 continue
             fired, executed = counts[key]["spikes"], counts[key]["synops"]
             layers[f"{name}_spikes"] = fired
             layers[f"{name}_synops"] = executed
             spikes, synops = spikes + fired, synops + executed
             # The small unit last: float32 has no room below 1e-38.
-            spiking = spiking + PICOJOULE * prices.energy(fired, executed)
+            energy = PICOJOULE * prices.energy(fired, executed)
+            if facts.kind == ENCODING:
+                fixed = fixed + energy
+            else:
+                spiking = spiking + energy
         wrong = ops.where(finite > 0, 0.0, float("nan"))
         totals = {
             "synops": synops,
             "macs": ops.zeros_like(finite) + macs,
             "spikes": spikes,
-            "energy_joules": spiking + analogue + wrong,
+            "energy_joules": spiking + fixed + wrong,
             "synaptic_energy_joules": spiking + wrong,
         }
         taken = {*answer} & {*totals, *layers}

@@ -48,6 +48,7 @@ def make_card(
     *,
     time_steps: int,
     ann_macs: float,
+    data_steps: int | None = None,
     notes: Sequence[str] = (),
     evaluation: Evaluated | None = None,
     seed: int | None = None,
@@ -62,6 +63,7 @@ def make_card(
         rows: For each row of the report: facts, prices, and name in the answers.
         time_steps: T.
         ann_macs: MACs of the ANN of the same shape.
+        data_steps: T, if the data have a time axis of their own.
         notes: Remarks on how the model was counted.
         evaluation: What it was measured on, and the result, if it was.
         seed: Seed of the training, if known.
@@ -80,6 +82,7 @@ def make_card(
             "footprint": sum(map(_bytes_of, model.weights)),
             "time_steps": int(time_steps),
             "ann_macs": float(ann_macs),
+            "data_steps": data_steps,
             "notes": list(notes),
         },
         "inputs": [each.to_dict() for each in spec.inputs],

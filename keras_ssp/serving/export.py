@@ -208,6 +208,7 @@ def _card(
         list(zip(facts, spec.prices, answer_names(facts), strict=True)),
         time_steps=meter.time_steps,
         ann_macs=meter.ann_macs,
+        data_steps=meter.data_steps,
         notes=meter.notes,
         evaluation=evaluation,
         seed=seed,

@@ -176,6 +176,7 @@ class ExportedModel:
                 for layer, row in zip(layers, sums, strict=True)
             ),
             ann_macs=model["ann_macs"],
+            data_steps=model.get("data_steps"),
             notes=tuple(model["notes"]),
         )
 

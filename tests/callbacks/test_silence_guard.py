@@ -32,9 +32,12 @@ def without_norm(convolutions, weight):
     """The README's network less its batch norms, as a user would write it."""
     layers = keras.layers
     stack = [keras.Input((8, 8, 1)), layers.Conv2D(16, 3, padding="same")]
-    stack += [DirectEncoding(time_steps=4), LIF(name="first")]
+    stack += [DirectEncoding(time_steps=4), LIF(threshold=1.0, name="first")]
     for k in range(convolutions):
-        stack += [layers.Conv2D(32, 3, padding="same"), LIF(name=f"deep{k}")]
+        stack += [
+            layers.Conv2D(32, 3, padding="same"),
+            LIF(threshold=1.0, name=f"deep{k}"),
+        ]
     stack += [layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(10)]
     model = keras.Sequential([*stack, RateReadout()])
     return compiled(penalize(model, SynapticPenalty(weight)), rate=1e-3)
