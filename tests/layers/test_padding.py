@@ -38,7 +38,11 @@ def padded(frames, places, steps):
     return x, mask
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+# Each sequence is a network of its own, and JAX compiles each of them for seconds.
+EXAMPLES = 8 if keras.backend.backend() == "tensorflow" else 2
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 100),
     mode=st.sampled_from(["mean", "sum", "max", "last"]),

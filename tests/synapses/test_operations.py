@@ -68,6 +68,8 @@ MOVES = {
 
 @pytest.mark.parametrize("name", MOVES)
 def test_events_are_those_that_one_hot_spikes_make(name):
+    if name == "lanczos" and keras.backend.backend() == "torch":
+        pytest.skip("Keras has no lanczos on torch")
     found, expected = spikes_through(MOVES[name])
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -123,7 +125,8 @@ def test_multiply_accumulates_of_a_convolutional_lstm():
 
 
 def test_multiply_accumulates_of_attention():
-    heads, d, v = 2, 3, 4
+    # Keras' attention on JAX takes no other size for values than for keys.
+    heads, d, v = 2, 3, 3 if keras.backend.backend() == "jax" else 4
     attention = layers.MultiHeadAttention(heads, d, value_dim=v)
     found, _ = after(lambda x: attention(x, x))
     projections = 5 * 6 * heads * (d + d + v) + 5 * heads * v * 6
