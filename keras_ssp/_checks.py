@@ -69,8 +69,9 @@ def real(
     Finite as networks compute, in float32: 1e39 is infinite there, and 1e-50 is 0.
     """
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    fits = fits and low <= value <= high and value > above  # of NaN, none of them is so
-    if fits and (abs(value) > _LARGEST or np.float32(value) <= above):
+    fits = fits and -math.inf < value < math.inf  # of NaN, none of these is so
+    fits = fits and low <= value <= high and value > above
+    if fits and (abs(value) > _LARGEST or float(np.float32(value)) <= above):
         raise ValueError(
             f"`{name}` must be {_rule(low, high, above)} in float32. "
             f"Received: {name}={shown(value)}."
