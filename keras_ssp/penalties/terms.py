@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
 from keras import ops
 
-from keras_ssp.graph import CallState, timeline
+from keras_ssp import graph
+from keras_ssp.graph import CallState
 from keras_ssp.layers import SpikingLayer
 from keras_ssp.penalties.family import SpikePenalty
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.gates import Key
+from keras_ssp.synapses.registry import RULES
 from keras_ssp.synapses.sites import Site
 from keras_ssp.synapses.taps import Tap
 from keras_ssp.types import Tensor
@@ -193,20 +195,24 @@ def running_terms(inner: keras.Model) -> tuple[Terms | None, str]:
     Returns:
         The terms; `None`, and why, if the model's synapses cannot be counted.
     """
-    layers = timeline.spiking_layers(inner)
-    seen = tuple(each for k in layers for each in (k, k.bound_penalty, k.fan_out))
+    seen: list[object] = [RULES.version]
+    for layer in graph.inner_layers(inner):
+        if isinstance(layer, SpikingLayer):
+            seen += [layer, layer.bound_penalty, layer.fan_out]
+        elif isinstance(layer, keras.Model):
+            seen.append(graph.functional(layer))  # another one after surgery inside
     kept = _kept.get(inner)
     if kept is None or not _same(kept.seen, seen):
         try:
             terms = make_terms(analyze(inner).sites, _carried)
-            kept = _Kept(seen, terms)
+            kept = _Kept(tuple(seen), terms)
         except ValueError as error:
-            kept = _Kept(seen, None, str(error))
+            kept = _Kept(tuple(seen), None, str(error))
         _kept[inner] = kept
     return kept.terms, kept.error
 
 
-def _same(kept: tuple[object, ...], seen: tuple[object, ...]) -> bool:
+def _same(kept: Sequence[object], seen: Sequence[object]) -> bool:
     pairs = zip(kept, seen, strict=False)
     return len(kept) == len(seen) and all(a is b for a, b in pairs)
 

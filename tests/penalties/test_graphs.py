@@ -64,6 +64,17 @@ def test_a_penalised_encoder_inside_another_model_is_weighed_there():
     assert rows["t"].fan_out == 7.0
 
 
+def test_surgery_inside_a_nested_model_is_weighed():
+    inner = keras.Sequential([keras.Input((4,)), LIF(name="s"), layers.Dense(3)])
+    x = keras.Input((4,))
+    model = penalize(keras.Model(x, inner(x)), SynapticPenalty(1.0))
+    data = np.full((2, 4), 2.0, "float32")
+    assert loss_of(model, data) == 4 * 3
+    inner.pop()
+    inner.add(layers.Dense(5))
+    assert loss_of(model, data) == synops_of(model, data) == 4 * 5
+
+
 def test_a_layer_in_two_models_is_weighed_by_each():
     x = keras.Input((8, 8, 2))
     y = layers.Flatten()(LIF(threshold=0.3, name="shared")(x))
