@@ -30,8 +30,7 @@ def positive_int(name: str, value: Any, *, optional: bool = False) -> Any:
     """Returns `value` as an int of at least 1 (or `None` if `optional`)."""
     if value is None and optional:
         return None
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < 1:
+    if not _is_integer(value) or value < 1:
         raise ValueError(
             f"`{name}` must be a positive integer{' or None' if optional else ''}. "
             f"Received: {name}={shown(value)}."
@@ -47,8 +46,7 @@ def whole(name: str, value: Any, *, optional: bool = False) -> Any:
     """Returns `value` as an int from 0 to 2^32 - 1, as seeds are (or `None`)."""
     if value is None and optional:
         return None
-    right = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not right or not 0 <= value < 2**32:
+    if not _is_integer(value) or not 0 <= value < 2**32:
         raise ValueError(
             f"`{name}` must be an integer from 0 to 2^32 - 1"
             f"{' or None' if optional else ''}. Received: {name}={shown(value)}."
@@ -143,6 +141,10 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> str:
         return ""
     found = difflib.get_close_matches(value, list(choices), n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _rule(low: float, high: float, above: float) -> str:

@@ -128,8 +128,15 @@ def _elsewhere(owner: Config) -> bool:
     process = owner.get("process")
     if fcntl is not None or process == os.getpid() or not isinstance(process, int):
         return False
+    return alive(process)
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(process, 0)
-    except OSError:
+    except ProcessLookupError:
         return False
+    except PermissionError:
+        return True
     return True

@@ -41,11 +41,10 @@ def count(
         `"neurons"` to the spikes of each neuron, `(1, ...)`.
     """
     ones = [uniform(1.0, site.size)]
-    binary = site.spiking
 
     def summed(taps: Sequence[Tap]) -> Tensor:
         if exact:
-            return exact_per_sample(taps, spikes, steps, binary=binary)
+            return exact_per_sample(taps, spikes, steps, binary=site.spiking)
         return per_sample(taps, spikes, steps)
 
     counts = {"spikes": summed(ones), "synops": summed(site.taps)}
@@ -54,11 +53,10 @@ def count(
     if valid is not None:
         rows = ops.cast(ops.reshape(valid, (-1, steps)), "float32")
         counts["steps"] = ops.sum(rows, axis=1)
+    wide = ops.cast(spikes, "float32")
     if site.spiking:
-        wide = ops.cast(spikes, "float32")
         counts["neurons"] = ops.sum(wide, axis=0, keepdims=True)
     elif site.gate is None:
-        wide = ops.cast(spikes, "float32")
         wrong = ops.logical_or(wide < 0, ops.not_equal(wide, ops.floor(wide)))
         wrong = ops.logical_and(wrong, ops.logical_not(ops.isnan(wide)))
         active = ops.cast(wide != 0, "float32")

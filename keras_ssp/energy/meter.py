@@ -33,11 +33,12 @@ from keras_ssp.penalties.binding import (
     terms_of,
 )
 from keras_ssp.synapses.analysis import analyze
+from keras_ssp.synapses.gates import Key
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
 from keras_ssp.types import Array, Data, Tensor, Tensors
 
 #: Identity of a layer, and which of its calls it is.
-SiteKey: TypeAlias = tuple[int, int]
+SiteKey: TypeAlias = Key
 
 SUBCLASSED_NOTE = (
     "subclassed model: synapses as given by `fan_out`; multiply-accumulates of "
@@ -84,7 +85,7 @@ class EnergyMeter:
         self.readable = graph.is_graph_model(model)
         if self.readable:
             synapses: Synapses = analyze(model)
-            self.sites = {(id(s.layer), s.index): s for s in synapses.sites}
+            self.sites = {site.key: site for site in synapses.sites}
             self.weighted = synapses.layers
             self.time_steps = synapses.time_steps
             self.notes = synapses.notes

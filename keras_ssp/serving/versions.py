@@ -10,6 +10,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 
+from keras_ssp._files import alive, sync
 from keras_ssp.types import StrPath
 
 _PARTIAL = ".partial-"
@@ -78,7 +79,7 @@ def remove_left_over(folder: pathlib.Path) -> None:
         host, _, process = (
             path.name.rpartition(_PARTIAL)[2].rpartition("-")[0].rpartition("-")
         )
-        if host == _host() and process.isdigit() and not _alive(int(process)):
+        if host == _host() and process.isdigit() and not alive(int(process)):
             _remove(path)
 
 
@@ -87,7 +88,7 @@ def flush(path: pathlib.Path) -> None:
     if path.is_dir():
         for inner in path.iterdir():
             flush(inner)
-    _sync(path)
+    sync(path)
 
 
 def check_free(target: pathlib.Path, overwrite: bool) -> None:
@@ -111,18 +112,9 @@ def _put(partial: pathlib.Path, target: pathlib.Path) -> None:
         old = target.with_name(_partial_name(target))
         os.rename(target, old)
     os.replace(partial, target)
-    _sync(target.parent)  # the name, too
+    sync(target.parent)  # the name, too
     if old is not None:
         _remove(old)
-
-
-def _sync(path: pathlib.Path) -> None:
-    """Waits until a file, or the names in a folder, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _partial_name(target: pathlib.Path) -> str:
@@ -134,16 +126,6 @@ def _partial_name(target: pathlib.Path) -> str:
 
 def _host() -> str:
     return socket.gethostname().replace("-", "_")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _remove(path: pathlib.Path) -> None:

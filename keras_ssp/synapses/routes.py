@@ -290,12 +290,8 @@ def _up_sampled(call: Call, weight: Array, size: Sizes) -> Array:
     return per_axis(call, weight, size, matrix)
 
 
-def _centre_crop(call: Call, tap: Tap, output: int) -> TapsByInput:
-    """A smaller image is cut out; from a larger one would be interpolated."""
-    return moved(call, tap, output)
-
-
-register_route(layers.CenterCrop, elementwise=True, binary=True)(_centre_crop)
+# A smaller image is cut out; a larger one would be interpolated, which is refused.
+register_route(layers.CenterCrop, rule=moved, elementwise=True, binary=True)
 register_by_arguments(
     layers.Resizing,
     lambda layer: (

@@ -8,7 +8,7 @@ neuron is an event at every synapse that its pooled cell feeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -228,7 +228,7 @@ class Walk:
 
     def _notes(self, edge: Edge, driving: bool) -> Iterator[str]:
         readers = self.consumers.get(edge, [])
-        onward = [r.name for r in readers if self._reaches_neuron(r, r.outputs)]
+        onward = [r.name for r in readers if self._reaches_neuron(r)]
         if not driving and not onward:
             unread = not readers and edge not in self.graph.outputs
             yield (
@@ -242,17 +242,13 @@ class Walk:
                 "no synapse, 0 SynOps"
             )
 
-    def _reaches_neuron(self, through: Call, edges: Sequence[Edge]) -> bool:
-        """Whether spikes get from a call into a neuron or a gate without a synapse."""
-        if _emits(through.layer) or through in self.gates:
+    def _reaches_neuron(self, call: Call) -> bool:
+        """Whether spikes get through a call into a neuron or a gate, or it is one."""
+        if _emits(call.layer) or call in self.gates:
             return True
-        for edge in edges:
-            if not self.events.get(edge):
-                continue
-            for reader in self.consumers.get(edge, []):
-                if _emits(reader.layer) or self._reaches_neuron(reader, reader.outputs):
-                    return True
-        return False
+        spikes = [edge for edge in call.outputs if self.events[edge]]
+        readers = [r for edge in spikes for r in self.consumers.get(edge, [])]
+        return any(map(self._reaches_neuron, readers))
 
 
 def _emits(layer: Operation) -> bool:

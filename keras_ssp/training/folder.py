@@ -66,8 +66,7 @@ class RunFolder:
             FileExistsError: If the folder is in use, and neither is asked for.
             ValueError: If the run to resume has another config.
         """
-        own = {LOCK}
-        if self.path.exists() and {p.name for p in self.path.iterdir()} - own:
+        if self.path.exists() and {p.name for p in self.path.iterdir()} - {LOCK}:
             if overwrite:
                 for pattern in _OWN_FILES:
                     for path in self.path.glob(pattern):
