@@ -158,7 +158,7 @@ def _registries_as_they_were(request):
     if "regist" not in request.node.name:
         yield
         return
-    held = [r for r in gc.get_objects() if isinstance(r, Registry)]
+    held = [r for r in gc.get_objects() if type(r) is Registry]
     before = [dict(registry._entries) for registry in held]
     yield
     for registry, entries in zip(held, before, strict=True):
