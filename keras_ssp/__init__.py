@@ -19,6 +19,7 @@ from keras_ssp._public import public_names as _public_names
 from keras_ssp.callbacks import EnergyBudget as EnergyBudget
 from keras_ssp.callbacks import EnergyMonitor as EnergyMonitor
 from keras_ssp.callbacks import PenaltySchedule as PenaltySchedule
+from keras_ssp.conversion import calibrate as calibrate
 from keras_ssp.conversion import convert as convert
 from keras_ssp.energy import EnergyModel as EnergyModel
 from keras_ssp.energy import EnergyReport as EnergyReport

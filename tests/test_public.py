@@ -19,8 +19,8 @@ PUBLIC = {
         EnergyReport EventFrames LIF LatencyEncoding PenaltySchedule
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
-        callbacks conversion convert datasets energy energy_report export export_front
-        fan_out layers models pareto penalize penalties penalty_values
+        calibrate callbacks conversion convert datasets energy energy_report export
+        export_front fan_out layers models pareto penalize penalties penalty_values
         register_energy_model serving set_penalty_weight studies surrogates synapses
         train training tuner types
     """,
@@ -28,7 +28,7 @@ PUBLIC = {
         EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard
     """,
     "keras_ssp.conversion": """
-        convert fold_batch_norm
+        calibrate convert fold_batch_norm
     """,
     "keras_ssp.datasets": """
         Augmentation ImageData Inputs Split TrainingBatches load names register

@@ -5,8 +5,10 @@
 Networks of `depth` layers (Conv2D of 16 filters, or Dense of 64 units) with Keras' own
 initialisers, without batch normalisation and with it (momentum 0.9, and 0.99, Keras'
 default), are trained with Adam at its defaults, once with `ReLU()` and once with
-`LIF()` in its place (behind `DirectEncoding` for T > 1). Nothing is tuned. Accuracies
-are of the validation part. Writes defaults.csv, prints the tables of defaults.md.
+`LIF()` in its place (behind `DirectEncoding` for T > 1), some of them also after
+`calibrate(model, x)`. Nothing is tuned. Accuracies are of the validation part, and
+`warned` says whether `EnergyMonitor` warned of the network. Writes defaults.csv, prints
+the tables of defaults.md.
 """
 
 import argparse
@@ -23,12 +25,21 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
-from keras_ssp import EnergyMonitor, datasets  # noqa: E402
+from keras_ssp import EnergyMonitor, calibrate, datasets  # noqa: E402
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout  # noqa: E402
 
 OUT = pathlib.Path(__file__).with_suffix(".csv")
 FIELDS = ("data", "kind", "depth", "norm", "neuron", "T", "seed", "accuracy", "warned")
 NORMS = (None, 0.9, 0.99)
+WAYS = (
+    *(("relu", None), ("lif", 1), ("lif", 4)),
+    *(("calibrated", 1), ("calibrated", 4), ("lif", 10)),
+)
+HEADS = {
+    "relu": "`ReLU()`",
+    "lif": "`LIF()`, T = {}",
+    "calibrated": "calibrated, T = {}",
+}
 EPOCHS = {"digits": 10, "fashion_mnist": 3}
 
 
@@ -53,11 +64,13 @@ def network(shape, kind, depth, norm, steps):
     return keras.Sequential(stack)
 
 
-def accuracy(data, kind, depth, norm, steps, seed):
-    """Validation accuracy, and whether `EnergyMonitor` warned of a layer."""
+def accuracy(data, kind, depth, norm, neuron, steps, seed):
+    """Validation accuracy, and whether `EnergyMonitor` warned of the network."""
     keras.utils.set_random_seed(seed)
     train, validation = data.inputs("train"), data.inputs("validation")
     model = network(data.sample_shape, kind, depth, norm, steps)
+    if neuron == "calibrated":
+        calibrate(model, train.x)
     model.compile(
         "adam",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -73,7 +86,8 @@ def accuracy(data, kind, depth, norm, steps, seed):
             callbacks=monitor,
             verbose=0,
         )
-    warned = any("on the data measured" in str(w.message) for w in caught)
+    said = [str(w.message) for w in caught]
+    warned = any("Remedy" in text for text in said)
     _, found = model.evaluate(validation.x, data.validation.y, verbose=0)
     keras.utils.clear_session()
     return found, warned
@@ -83,46 +97,39 @@ def settings():
     """All trainings, those that say most first."""
     for seed, depth in itertools.product((0, 1, 2), (4, 12, 1)):
         for kind, norm in itertools.product(("conv", "dense"), NORMS):
-            for steps in (None, 1, 4, 10):
-                yield "digits", kind, depth, norm, steps, seed
+            for neuron, steps in WAYS:
+                if neuron != "calibrated" or (norm is None and depth > 1):
+                    yield "digits", kind, depth, norm, neuron, steps, seed
     for depth, norm in itertools.product((4, 12), (None, 0.99)):
-        for steps in (None, 1, 4):
-            yield "fashion_mnist", "conv", depth, norm, steps, 0
+        for neuron, steps in WAYS[:3]:
+            yield "fashion_mnist", "conv", depth, norm, neuron, steps, 0
 
 
 def tables(rows):
     """Mean accuracies side by side, as Markdown."""
-    points = {}
+    points, warned = {}, set()
     for row in rows:
         place = tuple(row[k] for k in ("data", "kind", "depth", "norm"))
-        key = (place, row["neuron"], row["T"])
-        points.setdefault(key, []).append(100 * float(row["accuracy"]))
-    warned = {
-        (tuple(row[k] for k in ("data", "kind", "depth", "norm")), row["T"])
-        for row in rows
-        if row["warned"] == "True"
-    }
-    steps = ["1", "4", "10"]
-    lines = [
-        "| network | seeds | `ReLU()` | "
-        + " | ".join(f"`LIF()`, T = {t}" for t in steps)
-    ]
-    lines = [lines[0] + " |", "|---|---:|" + "---:|" * 4]
-    for place in dict.fromkeys(key[0] for key in points):
-        data, kind, depth, norm = place
-        relu = points.get((place, "relu", ""))
-        if relu is None:
-            continue
-        cells = []
-        for t in steps:
-            found = points.get((place, "lif", t))
-            mark = " (!)" if (place, t) in warned else ""
-            cells.append(f"{np.mean(found):.1f}{mark}" if found else "-")
-        with_norm = f", batch norm {norm}" if norm else ""
-        name = f"{data}, {depth} x {kind}{with_norm}"
-        lines.append(
-            f"| {name} | {len(relu)} | {np.mean(relu):.1f} | {' | '.join(cells)} |"
+        way = (row["neuron"], row["T"])
+        points.setdefault(place, {}).setdefault(way, []).append(
+            100 * float(row["accuracy"])
         )
+        if row["warned"] == "True":
+            warned.add((place, way))
+    heads = ["network", "seeds"]
+    heads += [HEADS[neuron].format(steps) for neuron, steps in WAYS]
+    lines = [f"| {' | '.join(heads)} |", "|---|---:|" + "---:|" * len(WAYS)]
+    for place, found in points.items():
+        data, kind, depth, norm = place
+        cells = []
+        for neuron, steps in WAYS:
+            way = (neuron, str(steps or ""))
+            mark = " (!)" if (place, way) in warned else ""
+            cells.append(f"{np.mean(found[way]):.1f}{mark}" if way in found else "-")
+        with_norm = f", batch norm {norm}" if norm else ""
+        seeds = max(map(len, found.values()))
+        name = f"{data}, {depth} x {kind}{with_norm}"
+        lines.append(f"| {name} | {seeds} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -141,8 +148,7 @@ def main():
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             if new:
                 writer.writeheader()
-            for name, kind, depth, norm, steps, seed in settings():
-                neuron = "relu" if steps is None else "lif"
+            for name, kind, depth, norm, neuron, steps, seed in settings():
                 key = (name, kind, depth, norm or "", neuron, steps or "", seed)
                 other = arguments.kind not in (None, kind)
                 if other or tuple(map(str, key)) in done:
@@ -150,7 +156,8 @@ def main():
                 if name not in loaded:
                     small = 4000 if name == "fashion_mnist" else None
                     loaded[name] = datasets.load(name).limited(small)
-                found, warned = accuracy(loaded[name], kind, depth, norm, steps, seed)
+                network_key = (kind, depth, norm, neuron, steps, seed)
+                found, warned = accuracy(loaded[name], *network_key)
                 row = dict(zip(FIELDS, (*key, f"{found:.4f}", warned), strict=True))
                 writer.writerow(row)
                 file.flush()

@@ -8,7 +8,7 @@ import warnings
 import keras
 
 from keras_ssp._checks import positive_int, text
-from keras_ssp.callbacks.flags import say_of_flags
+from keras_ssp.callbacks.flags import say_of_flags, say_of_start
 from keras_ssp.datasets.inputs import first_inputs
 from keras_ssp.energy import EnergyMeter, EnergyModelLike, EnergyReport, hardware
 from keras_ssp.penalties.binding import penalty_weight, spiking_layers
@@ -24,8 +24,9 @@ class EnergyMonitor(keras.callbacks.Callback):
     `val_input_energy_pj` (the part that they cost) to the history, the progress bar,
     and whatever callbacks come after it in the list (`TensorBoard`, `CSVLogger`, ...).
     The energies of a network that has diverged are NaN. Each layer that is silent or
-    saturated is named once, in a warning, and so is a penalty that outweighs the task
-    at the first step.
+    saturated is named once, in a warning, and so are, before the first step, layers
+    that hardly fire, a deep or narrow network with T = 1, and a penalty that outweighs
+    the task.
 
     Args:
         data: Data to measure on, as for `energy_report`.
@@ -74,8 +75,9 @@ class EnergyMonitor(keras.callbacks.Callback):
         # Where lambda is a guess: a target far away is large at first and falls by
         # itself, and a normalised penalty means the same in every network.
         guessed = [p for p in penalties if p is not None and not p.normalize]
+        measured = self._meter.report(first, batch_size=self.batch_size)
+        say_of_start(measured)
         if any(not hasattr(p, "target") for p in guessed):
-            measured = self._meter.report(first, batch_size=self.batch_size)
             self._omega = self._meter.omega(measured)
         self.report = None
         self._named = set[str]()

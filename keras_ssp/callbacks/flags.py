@@ -1,4 +1,4 @@
-"""What is said of layers that fire never, always, or not at all any more."""
+"""What is said of layers that fire never, always, hardly, or not at all any more."""
 
 from __future__ import annotations
 
@@ -34,6 +34,36 @@ def say_of_flags(report: EnergyReport, named: set[str]) -> None:
                 f"nothing that its input decides. Remedy: {remedy}.",
                 stacklevel=3,
             )
+
+
+def say_of_start(report: EnergyReport) -> None:
+    """Warns of a network whose first epochs, or whose one step, are against it.
+
+    What is said was measured: docs/results/defaults.md.
+
+    Args:
+        report: What was measured before the training.
+    """
+    rows = [row for row in report.layers if row.is_neuron]
+    hardly = [row.name for row in rows if row.rate < 0.005]
+    if hardly:
+        warnings.warn(
+            f"{listed(hardly)} hardly firing before the training (under 0.5 % of the "
+            "neurons and steps), so little reaches the layers after it, and they learn "
+            "late or never. Remedy: `keras_ssp.calibrate(model, x)` before `fit`, or "
+            f"{CURE}.",
+            stacklevel=3,
+        )
+    small = len(rows) >= 4 and min(row.neurons for row in rows) <= 128
+    if report.time_steps == 1 and (small or len(rows) >= 8):
+        warnings.warn(
+            f"{len(rows)} spiking layers in which each neuron says 0 or 1 only once "
+            f"(T = 1), {min(row.neurons for row in rows):g} neurons in the smallest: "
+            "such a network may stay below the same one of ReLU. Remedy: more time "
+            "steps (`DirectEncoding(4)` after the first weighted layer, `RateReadout` "
+            "at the end), or fewer or wider layers.",
+            stacklevel=3,
+        )
 
 
 def listed(names: list[str]) -> str:

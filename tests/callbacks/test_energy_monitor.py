@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ssp import SynapticPenalty, energy_report, penalize
+from keras_ssp import SynapticPenalty, calibrate, energy_report, penalize
 from keras_ssp.callbacks import EnergyMonitor
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from tests.helpers import images, small_snn
@@ -145,3 +145,52 @@ def test_documented_combinations_of_callbacks_run():
         verbose=0,
     ).history
     assert len(history["val_energy_pj"]) == 3
+
+
+def stack(depth, units, steps, **lif):
+    """Dense layers of spiking neurons, all with the same weights and current."""
+    keras.utils.set_random_seed(0)
+    found = [keras.Input((8,))]
+    for k in range(depth):
+        found.append(layers.Dense(units))
+        found += [DirectEncoding(steps)] if k == 0 and steps > 1 else []
+        found.append(LIF(name=f"lif{k}", **lif))
+    found.append(layers.Dense(2))
+    found += [RateReadout()] if steps > 1 else []
+    model = keras.Sequential(found)
+    model.compile("adam", "mse")
+    return model
+
+
+def said_by_fit(model, x):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, np.zeros((len(x), 2)), verbose=0, callbacks=[EnergyMonitor(x)])
+    return [str(w.message) for w in caught if "Remedy" in str(w.message)]
+
+
+def test_a_start_that_hardly_fires_is_said_and_calibrate_mends_it():
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    (found,) = [
+        text
+        for text in said_by_fit(stack(12, 256, 4), x)
+        if "hardly firing before the training" in text
+    ]
+    assert "'lif11'" in found and "'lif0'" not in found
+    assert "calibrate(model, x)" in found
+    model = stack(12, 256, 4)
+    calibrate(model, x)
+    assert not said_by_fit(model, x)
+
+
+@pytest.mark.parametrize(
+    ("depth", "units", "steps", "said"),
+    [(4, 64, 1, 1), (4, 64, 2, 0), (4, 200, 1, 0), (8, 200, 1, 1), (3, 64, 1, 0)],
+)
+def test_many_or_narrow_layers_at_one_step_are_named(depth, units, steps, said):
+    model = stack(depth, units, steps)
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    calibrate(model, x)
+    found = [text for text in said_by_fit(model, x) if "(T = 1)" in text]
+    assert len(found) == said
+    assert all(f"{depth} spiking layers" in text for text in found)
