@@ -58,7 +58,7 @@ test-slow: .venv/.dev  ## exhaustive runs: threads, random networks, processes t
 	KERAS_SSP_GRAPHS=500 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
-	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/training tests/callbacks tests/tuner tests/tuning tests/cli tests/serving
+	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/training tests/callbacks tests/studies tests/tuner tests/tuning tests/cli tests/serving
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -33,7 +33,7 @@ STUDY = """
     augment = "standard"
 
     [grid]
-    penalties = ["none", "synaptic", "converted"]
+    penalties = ["synaptic", "converted"]
     seeds = [0]
     weights = [1.0]
     conversion_steps = [2]

@@ -39,7 +39,7 @@ def padded(frames, places, steps):
 
 
 # Each sequence is a network of its own, and JAX compiles each of them for seconds.
-EXAMPLES = 8 if keras.backend.backend() == "tensorflow" else 2
+EXAMPLES = 4 if keras.backend.backend() == "tensorflow" else 2
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)

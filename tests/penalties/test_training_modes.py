@@ -17,8 +17,13 @@ X, Y = images(22), np.ones((22, 5), "float32")
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("jit_compile", [False, True, "auto"])
+@pytest.mark.parametrize(
+    ("policy", "jit_compile"),
+    [
+        *(("float32", False), ("float32", True), ("float32", "auto")),
+        *(("mixed_float16", True), ("mixed_bfloat16", False)),
+    ],
+)
 def test_policies_and_compilation(policy, jit_compile):
     backend = keras.backend.backend()
     if backend == "torch" and jit_compile is True:

@@ -37,13 +37,16 @@ def train(*arguments, data=DATA, **keywords):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
         {"optimizer": "sgd", "learning_rate": 0.1, "clip_norm": 1.0, "warmup": 0.5},
-        {"augment": "standard", "label_smoothing": 0.1, "weight_decay": 1e-3},
-        {"precision": "mixed_bfloat16", "ramp": 1.0},
+        {
+            **{"augment": "standard", "label_smoothing": 0.1, "weight_decay": 1e-3},
+            **{"precision": "mixed_bfloat16", "ramp": 1.0},
+        },
         {"penalty": "none", "weight": 0.0, "activation": "relu"},
-        {"penalty": "synops_target", "weight": 0.1, "target": 1e4},
-        {"pooling": "max", "penalty": "balanced"},
+        {
+            **{"penalty": "synops_target", "weight": 0.1, "target": 1e4},
+            "pooling": "max",
+        },
     ],
 )
 def test_recipe_learns_with_every_option(changes):
@@ -82,6 +85,7 @@ def test_network_of_ones_own(monkeypatch):
     assert run.model.layers[-3].beta == 0.75 and run.report.time_steps == 2
 
 
+@SLOW
 def test_accuracy_is_that_of_the_model():
     run = train(FAST)
     logits = run.model.predict(DATA.normalized(DATA.test.x), verbose=0)
@@ -89,6 +93,7 @@ def test_accuracy_is_that_of_the_model():
     assert run.test_accuracy == pytest.approx(right / len(DATA.test))
 
 
+@SLOW
 def test_same_seed_same_result_other_seed_other_result():
     runs = [train(dataclasses.replace(FAST, seed=seed)) for seed in (1, 1, 2)]
     weights = [run.model.get_weights() for run in runs]
@@ -233,6 +238,7 @@ def test_a_budget_is_kept_and_told(tmp_path):
 
 
 # Who is interrupted closes no file; the test's process lives on and hears of it.
+@SLOW
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("epoch", [2, pytest.param(5, marks=SLOW)])
