@@ -23,6 +23,7 @@ from keras_ssp.conversion import calibrate as calibrate
 from keras_ssp.conversion import convert as convert
 from keras_ssp.energy import EnergyModel as EnergyModel
 from keras_ssp.energy import EnergyReport as EnergyReport
+from keras_ssp.energy import compare_reports as compare_reports
 from keras_ssp.energy import energy_report as energy_report
 from keras_ssp.energy import penalty_values as penalty_values
 from keras_ssp.energy import register_energy_model as register_energy_model

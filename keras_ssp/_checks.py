@@ -119,6 +119,17 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Returns a list of strings as a tuple."""
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(each, str) for each in value
+    ):
+        raise ValueError(
+            f"`{name}` must be a list of strings. Received: {name}={shown(value)}."
+        )
+    return tuple(value)
+
+
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Returns `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:

@@ -9,6 +9,7 @@ _PURPOSE = {
     "demo": "the demo",
     "yaml": "YAML files",
     "pages": "pages of searches",
+    "pandas": "data frames",
     "optuna": "Optuna's samplers",
     "serve": "the server",
     "onnx": "ONNX files",

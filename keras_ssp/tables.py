@@ -37,6 +37,18 @@ def format_energy(pj: float) -> str:
     return _scaled(pj, _ENERGY_UNITS)
 
 
+def energy_unit(pj: float) -> tuple[float, str]:
+    """The unit in which `format_energy` writes an energy, and its size in pJ.
+
+    Example:
+
+    >>> energy_unit(0.5), energy_unit(4.6e6)
+    ((1.0, 'pJ'), (1000000.0, 'uJ'))
+    """
+    unit = format_energy(pj).rpartition(" ")[2]
+    return 1000.0 ** _ENERGY_UNITS.index(unit), unit
+
+
 def format_count(count: float) -> str:
     """Formats a count with four digits and k, M, G or T.
 
@@ -141,20 +153,28 @@ class Table:
     def __str__(self) -> str:
         return self.text()
 
-    def text(self) -> str:
-        """The table for a terminal or a log: plain ASCII, as wide as it needs to be.
+    def text(self, width: int | None = None) -> str:
+        """The table for a terminal or a log: plain ASCII, as far as the cells are.
 
-        ASCII as far as the cells are.
+        Args:
+            width: Characters in which words are wrapped to fit; numbers are not, so
+                that a table of many of them is wider. Defaults to as many as it takes.
         """
         from rich.box import ASCII_DOUBLE_HEAD
         from rich.console import Console
+        from rich.measure import Measurement
 
+        grid = self._grid(ASCII_DOUBLE_HEAD)
         # Wide enough for any table: nothing is cut off.
         console = Console(file=io.StringIO(), width=10_000, color_system=None)
+        if width is not None:
+            least = Measurement.get(console, console.options, grid).minimum
+            console.width = max(width, least)
         with console.capture() as capture:
-            console.print(self._grid(ASCII_DOUBLE_HEAD))
+            console.print(grid)
         lines = [line.rstrip() for line in capture.get().splitlines()]
-        width = max(_TEXT_WIDTH, len(lines[0]) if lines else 0)
+        if width is None:
+            width = max(_TEXT_WIDTH, len(lines[0]) if lines else 0)
         labels = max((len(label) for label, _ in self.facts), default=0) + 2
         facts = [_wrapped(label, fact, labels, width) for label, fact in self.facts]
         return "\n".join([*([self.title] if self.title else []), *lines, *facts])
@@ -175,11 +195,15 @@ class Table:
         # `Text`, so that a layer named "[b]" is not taken for markup.
         grid = Grid(box=box, show_footer=self.total is not None)
         for k, column in enumerate(self.columns):
+            last = "" if self.total is None else str(self.total[k])
+            cells = [column.header, last, *(str(row[k]) for row in self.rows)]
+            longest = None if column.left else max(map(len, cells))  # never cut off
             grid.add_column(
                 Text(column.header),
-                Text("" if self.total is None else str(self.total[k])),
+                Text(last),
                 justify="left" if column.left else "right",
                 no_wrap=not column.left,
+                min_width=longest,
             )
         for row in self.rows:
             grid.add_row(*(Text(str(cell)) for cell in row))

@@ -19,8 +19,9 @@ PUBLIC = {
         EnergyReport EventFrames LIF LatencyEncoding PenaltySchedule
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
-        calibrate callbacks conversion convert datasets energy energy_report export
-        export_front fan_out layers models pareto penalize penalties penalty_values
+        calibrate callbacks compare_reports conversion convert datasets energy
+        energy_report export export_front fan_out layers models pareto penalize
+        penalties penalty_values
         register_energy_model serving set_penalty_weight studies surrogates synapses
         train training tuner types
     """,
@@ -36,7 +37,8 @@ PUBLIC = {
     """,
     "keras_ssp.energy": """
         EnergyMeter EnergyModel EnergyModelLike EnergyReport LayerCounts LayerReport
-        MemoryEnergyModel NeuromorphicEnergyModel energy_report get names
+        MemoryEnergyModel NeuromorphicEnergyModel ReportComparison compare_reports
+        energy_report get names
         penalty_values register_energy_model
     """,
     "keras_ssp.layers": """

@@ -1,6 +1,8 @@
 """Energy: what operations cost, counting them, and the report."""
 
 from keras_ssp._public import public_names as _public_names
+from keras_ssp.energy.comparison import ReportComparison as ReportComparison
+from keras_ssp.energy.comparison import compare_reports as compare_reports
 from keras_ssp.energy.hardware import EnergyModel as EnergyModel
 from keras_ssp.energy.hardware import EnergyModelLike as EnergyModelLike
 from keras_ssp.energy.hardware import LayerCounts as LayerCounts

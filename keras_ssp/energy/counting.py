@@ -179,6 +179,9 @@ class LayerFacts:
             macs=macs,
             dense=self.dense,
             notes=self.notes,
+            updates=counts.updates,
+            weights=self.weights,
+            targets=self.targets,
             **optional,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from keras_ssp.energy.formulas import activation_bits
 from keras_ssp.tables import format_count, format_energy
 
+_NAMED = 6  # layers with the same remark that are named
 _ESTIMATE = "Energies are an estimate from operation counts, not a measurement."
 
 
@@ -45,10 +46,10 @@ def facts_of(report: Any) -> list[tuple[str, str]]:
                 "the network has diverged: its counts and energies are not numbers",
             )
         )
-    flagged = [f"{r.name} ({', '.join(r.flags)})" for r in report.layers if r.flags]
-    if flagged:
-        facts.append(("flagged", ", ".join(flagged)))
-    facts += [("note", f"{r.name}: {n}") for r in report.layers for n in r.notes]
+    for flag, names in _by_remark(report.layers, "flags").items():
+        facts.append(("flagged", f"{flag}: {_listed(names)}"))
+    for note, names in _by_remark(report.layers, "notes").items():
+        facts.append(("note", f"{_listed(names)}: {note}"))
     facts += [("note", note) for note in report.notes]
     model = report.energy_model
     prices = f"AC {model.ac_pj:g} pJ, MAC {model.mac_pj:g} pJ"
@@ -57,6 +58,22 @@ def facts_of(report: Any) -> list[tuple[str, str]]:
     facts.append(("source", model.source or "not given"))
     facts.append(("method", f"{report.method}. {_ESTIMATE}"))
     return facts
+
+
+def _by_remark(rows: Any, field: str) -> dict[str, list[str]]:
+    """Each remark on rows, and the names of those that it is on."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for remark in getattr(row, field):
+            found.setdefault(remark, []).append(row.name)
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    """Some names; the report as a table or a file has all of them."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more"
 
 
 def _against(report: Any, ann_pj: float) -> str:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Final, cast
 
-from keras_ssp import figures
-from keras_ssp._checks import positive_int, shown
+from keras_ssp._checks import did_you_mean, positive_int, shown, texts
 from keras_ssp.energy import hardware
-from keras_ssp.energy.facts import facts_of
+from keras_ssp.energy.comparison import ReportComparison, compare_reports
 from keras_ssp.energy.formulas import EnergyModel, non_negative
 from keras_ssp.energy.rows import (
     NOT_FINITE,
     LayerReport,
-    columns_of,
-    notes_of,
     plain,
     with_shares,
 )
-from keras_ssp.tables import Table, format_energy
-from keras_ssp.types import Config, Figure, StrPath
+from keras_ssp.energy.views import ReportViews
+from keras_ssp.types import Config
 from keras_ssp.types import Table as Values
 
 __all__ = ["EnergyReport", "LayerReport"]
@@ -33,12 +28,14 @@ METHOD = "estimate:operation-counts"
 _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnergyReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EnergyReport(ReportViews):
     """Where the energy of one inference goes.
 
-    All quantities are per sample. `print(report)` shows the table, `to_json`,
-    `to_markdown`, `to_csv` and `plot` write it; `table` gives it to other formats.
+    All quantities are per sample. `print(report)` shows a table; `to_json`,
+    `to_markdown`, `to_csv`, `to_html`, `to_dataframe` and `plot` give it in other
+    forms. `report["lif1"]` is the row of a layer, `for row in report` goes over all,
+    and `after - before` compares two reports.
 
     Args:
         model_name: Name of the model.
@@ -105,7 +102,7 @@ class EnergyReport:
             "dense_ann_pj": non_negative("dense_ann_pj", dense),
             "bit_matched_ann_pj": non_negative("bit_matched_ann_pj", matched),
             "layers": with_shares(self.layers),
-            "notes": notes_of(self.notes),
+            "notes": texts("notes", self.notes),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -178,27 +175,51 @@ class EnergyReport:
         """Whether every count is a number: no part of the network has diverged."""
         return not any(NOT_FINITE in row.flags for row in self.layers)
 
-    def __str__(self) -> str:
-        return self.table().text()
+    def __len__(self) -> int:
+        return len(self.layers)
 
-    def table(self, title: str | None = None) -> Table:
-        """The report as a table in readable units: a row a layer, totals, facts.
+    def __iter__(self) -> Iterator[LayerReport]:
+        return iter(self.layers)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in (row, row.name) for row in self.layers)
+
+    def __getitem__(self, name: str | int) -> LayerReport:
+        """The row of a layer, by its name or its place."""
+        if isinstance(name, int):
+            return self.layers[name]
+        for row in self.layers:
+            if row.name == name:
+                return row
+        names = [row.name for row in self.layers]
+        hint = did_you_mean(name, names)
+        raise KeyError(f"{name!r} is no row of the report.{hint} Rows: {names}.")
+
+    def __sub__(self, before: EnergyReport) -> ReportComparison:
+        """What changed since another report: `compare_reports(before, self)`."""
+        if not isinstance(before, EnergyReport):
+            return NotImplemented
+        return compare_reports(before, self)
+
+    def with_energy_model(self, energy_model: hardware.EnergyModelLike) -> EnergyReport:
+        """The same counts under other prices; nothing is run again.
 
         Args:
-            title: The line above. Defaults to one with the name of the model.
+            energy_model: As for `keras_ssp.energy_report`.
 
         Returns:
-            A `keras_ssp.tables.Table`, which writes text, Markdown, CSV or HTML.
+            A new `EnergyReport`, the one that `energy_report` returns with that model.
+
+        Raises:
+            ValueError: If the energy model is unknown, or the report was read from a
+                file of an earlier version, which did not keep all counts.
         """
-        columns = columns_of(self.layers)
-        totals = [column.total_cell(self, self.layers) for column in columns]
-        return Table(
-            columns,
-            [[column.cell(row) for column in columns] for row in self.layers],
-            total=["total", *totals[1:]],
-            title=title or f"Energy of {self.model_name!r}, per sample",
-            facts=facts_of(self),
-        )
+        model = hardware.get(energy_model)
+        rows = [
+            replace(row, energy_pj=model.layer_energy(row.counts())) for row in self
+        ]
+        again: Config = {"dense_ann_pj": None, "bit_matched_ann_pj": None}
+        return replace(self, energy_model=model, layers=tuple(rows), **again)
 
     def to_dict(self) -> Config:
         """Returns the report as plain JSON types, totals included."""
@@ -219,79 +240,8 @@ class EnergyReport:
         values["layers"] = [LayerReport.from_dict(row) for row in data["layers"]]
         return cls(**values)
 
-    def to_json(self, path: StrPath | None = None) -> str:
-        """Returns the report as JSON, and writes it to `path` if given."""
-        return _write(json.dumps(self.to_dict(), indent=2, allow_nan=False), path)
-
-    def to_markdown(self, path: StrPath | None = None) -> str:
-        """Returns the report as a Markdown table, and writes it to `path` if given."""
-        title = f"Energy of `{self.model_name}`, per sample"
-        table = self.table(title)
-        # Flags are at the right in Markdown, as in the files that exist.
-        table.columns = tuple(
-            replace(column, left=k < 2) for k, column in enumerate(table.columns)
-        )
-        return _write(table.markdown() + "\n", path)
-
-    def to_csv(self, path: StrPath | None = None) -> str:
-        """Returns the rows as CSV in plain units, and writes them if given a path."""
-        rows = [row.to_dict() for row in self.layers]
-        if not rows:
-            return _write("", path)
-        table = Table(list(rows[0]), [list(row.values()) for row in rows])
-        return _write(table.csv(), path)
-
-    def plot(self, path: StrPath | None = None) -> Figure:
-        """Draws the energy of each layer, beside its penalty if there is one.
-
-        With a penalty, only spiking layers are drawn and their parts are of the
-        spiking layers' energy: an analogue stem has energy but nothing to penalise,
-        and would hide that the two are proportional.
-
-        Args:
-            path: Image file to write. Defaults to none.
-
-        Returns:
-            A `matplotlib.figure.Figure`, which no pyplot state refers to.
-
-        Raises:
-            ImportError: If matplotlib is not installed.
-        """
-        penalised = any(row.penalty is not None for row in self.layers)
-        rows = [
-            row
-            for row in self.layers
-            if not penalised or (row.spiking and not row.is_input)
-        ]
-        whole = self.synaptic_energy_pj if penalised else self.energy_pj
-        energies = [row.energy_pj / whole if whole else 0.0 for row in rows]
-        shares = {"energy": energies}
-        title = f"{self.model_name}: {format_energy(self.energy_pj)} per sample"
-        of = "energy"
-        if penalised:
-            shares["penalty"] = [row.penalty_share or 0.0 for row in rows]
-            of = "spiking layers' energy, and of the penalty"
-            rest = self.energy_pj - self.synaptic_energy_pj
-            if rest > 0:
-                kinds = " or input" if self.input_energy_pj else ""
-                title += f", {format_energy(rest)} of it analogue{kinds} (not drawn)"
-        return figures.layer_bars(
-            [row.name for row in rows],
-            shares,
-            path,
-            amounts={"energy": [format_energy(row.energy_pj) for row in rows]},
-            title=f"{title}\nestimate from operation counts, {self.energy_model.name}",
-            xlabel=f"part of the {of} (%)",
-        )
-
 
 _TOTALS = (
     *("spikes", "rate", "synops", "macs", "dense", "energy_pj", "synaptic_energy_pj"),
     "input_energy_pj",
 )
-
-
-def _write(text: str, path: StrPath | None) -> str:
-    if path is not None:
-        Path(path).write_text(text, encoding="utf-8", newline="")
-    return text

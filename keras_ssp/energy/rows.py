@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, cast
 
-from keras_ssp._checks import shown
-from keras_ssp.energy.formulas import ANALOGUE, non_negative
-from keras_ssp.tables import Column, format_count, format_energy, format_share
+from keras_ssp._checks import one_of, texts
+from keras_ssp.energy.columns import ReportColumn, shown_as
+from keras_ssp.energy.formulas import ANALOGUE, SPIKING, LayerCounts, non_negative
+from keras_ssp.tables import format_count, format_energy, format_share
 from keras_ssp.types import Config, Table
 
 ENCODING = "encoding"
@@ -21,59 +22,11 @@ _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is gi
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportColumn(Column):
-    """How a field of a row is shown, and under which name files hold it.
-
-    Args:
-        text: Formats a value of the field.
-        total: Whether the total row shows the report's value of the same name, or the
-            sum of the rows' where the report has none. Defaults to `False`.
-        dash: Whether analogue rows show a dash. Defaults to `False`.
-        optional: Whether the column shows only where a row has a value.
-        before: The field whose column comes next in the table. Defaults to the
-            next field.
-        key: Name in JSON and CSV. Defaults to the field's.
-    """
-
-    text: Callable[..., str] = format_count
-    total: bool = False
-    dash: bool = False
-    optional: bool = False
-    before: str = ""
-    key: str = ""
-    name: str = ""
-
-    def shown(self, rows: Iterable[LayerReport]) -> bool:
-        """Whether the table of these rows has the column."""
-        values = [getattr(row, self.name) for row in rows]
-        return not self.optional or any(v is not None and v != () for v in values)
-
-    def cell(self, row: LayerReport) -> str:
-        """The field of one row, as text."""
-        value = getattr(row, self.name)
-        none = value is None or (self.dash and not row.spiking)
-        return "-" if none else self.text(value)
-
-    def total_cell(self, report: object, rows: Iterable[LayerReport]) -> str:
-        """What the total row says."""
-        if not self.total:
-            return ""
-        total = getattr(report, self.name, None)
-        if total is None:
-            total = math.fsum(getattr(row, self.name) or 0.0 for row in rows)
-        return self.text(total)
-
-
-def _column(header: str, text: Callable[..., str], **how: Any) -> Config:
-    return {"column": ReportColumn(header=header, text=text, **how)}
-
-
-@dataclass(frozen=True, kw_only=True)
 class LayerReport:
     """What one layer does and costs, per sample, averaged over the data.
 
-    A field with a `_column` is a column of the report: to add one, add it here and
-    where `energy.counting` fills it.
+    A field that is `shown_as` something is a column: to add one, add it here and where
+    `energy.counting` fills it.
 
     Args:
         name: Name of the layer.
@@ -98,6 +51,8 @@ class LayerReport:
         notes: Remarks on how the layer was counted.
         penalty: Omega_l without the weight lambda, if the layer is penalised.
         penalty_share: Part of the summed penalty. Set by `EnergyReport`.
+        updates, weights, targets: As in `LayerCounts`: what energy models of memory
+            and of neurons count, if known.
 
     Raises:
         ValueError: If `kind` is not a word, a number is negative or not finite, or
@@ -112,53 +67,71 @@ class LayerReport:
     """
 
     # In the order of JSON and CSV; the table's order differs where `before` says so.
-    name: str = field(metadata=_column("layer", str, left=True))
-    kind: str = field(metadata=_column("kind", str, left=True))
-    neurons: int = field(metadata=_column("neurons", format_count, total=True))
-    time_steps: int = field(metadata=_column("T", str, total=True))
+    name: str = field(metadata=shown_as("layer", str, left=True))
+    kind: str = field(metadata=shown_as("kind", str, left=True, wide=True))
+    neurons: int = field(
+        metadata=shown_as("neurons", format_count, total=True, wide=True)
+    )
+    time_steps: int = field(metadata=shown_as("T", str, total=True, wide=True))
     energy_pj: float = field(
-        metadata=_column("energy", format_energy, total=True, before="share")
+        metadata=shown_as("energy", format_energy, total=True, before="share")
     )
     spikes: float = field(
         default=0.0,
-        metadata=_column("spikes", format_count, total=True, dash=True),
+        metadata=shown_as("spikes", format_count, total=True, dash=True, wide=True),
     )
     rate: float = field(
         default=_WORKED_OUT,
-        metadata=_column("rate", format_share, total=True, dash=True),
+        metadata=shown_as("rate", format_share, total=True, dash=True),
     )
-    fan_out: float = field(default=0.0, metadata=_column("fan-out", format_count))
+    fan_out: float = field(
+        default=0.0, metadata=shown_as("fan-out", format_count, wide=True)
+    )
     synops: float = field(
-        default=0.0, metadata=_column("SynOps", format_count, total=True)
+        default=0.0, metadata=shown_as("SynOps", format_count, total=True)
     )
     macs: float = field(
         default=0.0,
-        metadata=_column("MACs", format_count, total=True, key="Effective_MACs"),
+        metadata=shown_as(
+            "MACs", format_count, total=True, key="Effective_MACs", wide=True
+        ),
     )
     dense: float = field(
-        default=0.0, metadata=_column("Dense", format_count, total=True, key="Dense")
+        default=0.0,
+        metadata=shown_as("Dense", format_count, total=True, key="Dense", wide=True),
     )
     share: float = field(
-        default=0.0, metadata=_column("share", format_share, total=True)
+        default=0.0, metadata=shown_as("share", format_share, total=True)
     )
     silent_neurons: int | None = field(
         default=None,
-        metadata=_column("silent neurons", format_count, total=True, optional=True),
+        metadata=shown_as(
+            "silent neurons", format_count, total=True, optional=True, wide=True
+        ),
     )
     flags: tuple[str, ...] = field(
-        default=(), metadata=_column("flags", ", ".join, left=True, optional=True)
+        default=(),
+        metadata=shown_as("flags", ", ".join, left=True, optional=True, wide=True),
     )
     notes: tuple[str, ...] = ()
     penalty: float | None = field(
         default=None,
-        metadata=_column(
-            "penalty", format_count, total=True, optional=True, before="flags"
+        metadata=shown_as(
+            "penalty",
+            format_count,
+            total=True,
+            optional=True,
+            before="flags",
+            wide=True,
         ),
     )
     penalty_share: float | None = field(
         default=None,
-        metadata=_column("of penalty", format_share, optional=True, before="flags"),
+        metadata=shown_as("of penalty", format_share, optional=True, before="flags"),
     )
+    updates: float | None = None
+    weights: int | None = None
+    targets: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind.split() != [self.kind]:
@@ -184,7 +157,7 @@ class LayerReport:
             )
         self._set("rate", min(self.rate, 1.0) if self.rate == self.rate else math.nan)
         self._set("flags", tuple(dict.fromkeys((*self._own_flags(), *self.flags))))
-        self._set("notes", notes_of(self.notes))
+        self._set("notes", texts("notes", self.notes))
 
     def _check_number(self, name: str, annotation: str) -> None:
         number = {"int": int, "float": float}.get(annotation.partition(" | ")[0])
@@ -228,11 +201,38 @@ class LayerReport:
         """Whether the events are the input's, which no training changes."""
         return self.kind == ENCODING
 
+    def counts(self) -> LayerCounts:
+        """What an energy model is asked about.
+
+        Raises:
+            ValueError: If the row is of an earlier version, which did not keep all.
+        """
+        if self.updates is None or self.weights is None:
+            raise ValueError(
+                f"Row '{self.name}' must say its `updates` and `weights` to be priced "
+                "again. Received: none (a report of an earlier version). Remedy: "
+                "measure the model again."
+            )
+        return LayerCounts(
+            kind=SPIKING if self.spiking else ANALOGUE,
+            synops=self.synops,
+            macs=self.macs,
+            neurons=self.neurons,
+            updates=self.updates,
+            spikes=self.spikes,
+            weights=self.weights,
+            fan_out=self.fan_out,
+            targets=self.targets,
+        )
+
     def to_dict(self) -> Config:
         """Returns the row as plain JSON types, counts under NeuroBench's names."""
         row = {_key(name): plain(getattr(self, name)) for name in _FIELDS}
         row |= {"flags": list(self.flags), "notes": list(self.notes)}
-        return row | {"Effective_ACs": plain(self.synops)}
+        row["Effective_ACs"] = plain(self.synops)
+        for name in ("updates", "weights", "targets"):  # last, as they came last
+            row[name] = row.pop(name)
+        return row
 
     @classmethod
     def from_dict(cls, row: Table) -> LayerReport:
@@ -248,16 +248,6 @@ class LayerReport:
 _FIELDS = tuple(each.name for each in fields(LayerReport))
 # Numbers that every row has: null in a file, which has no NaN, stands for one.
 _ALWAYS = tuple(each.name for each in fields(LayerReport) if each.type == "float")
-
-
-def notes_of(notes: object) -> tuple[str, ...]:
-    """Remarks as a tuple of strings, an error for anything else."""
-    listed = isinstance(notes, (list, tuple))
-    if not listed or not all(isinstance(note, str) for note in notes):  # type: ignore[attr-defined]
-        raise ValueError(
-            f"`notes` must be a list of strings. Received: notes={shown(notes)}."
-        )
-    return tuple(notes)  # type: ignore[arg-type]
 
 
 def plain(value: Any) -> Any:
@@ -288,9 +278,28 @@ def _key(name: str) -> str:
     return (column.key if column else "") or name
 
 
-def columns_of(rows: Sequence[LayerReport]) -> list[ReportColumn]:
-    """The columns that the table of these rows has."""
-    return [column for column in COLUMNS.values() if column.shown(rows)]
+def columns_of(
+    rows: Sequence[LayerReport],
+    wanted: Sequence[str] | None = None,
+    *,
+    wide: bool = True,
+) -> list[ReportColumn]:
+    """The columns of the table of these rows, in its order.
+
+    Args:
+        rows: The rows.
+        wanted: Names of fields, in place of those that have something to say.
+        wide: Whether those of the wide table are among them. Defaults to `True`.
+
+    Raises:
+        ValueError: If a wanted column does not exist.
+    """
+    if wanted is None:
+        columns = [column for column in COLUMNS.values() if column.shown(rows)]
+        return [column for column in columns if wide or not column.wide]
+    for name in wanted:
+        one_of("columns", name, tuple(COLUMNS))
+    return [column for name, column in COLUMNS.items() if name in ("name", *wanted)]
 
 
 def with_shares(layers: Iterable[LayerReport]) -> tuple[LayerReport, ...]:

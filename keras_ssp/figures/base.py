@@ -7,6 +7,7 @@ from keras_ssp.types import Axes, Figure, StrPath
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
+DARK = ("#0072b2", "#009e73", "#d55e00", "#000000")  # on which white can be read
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK = "#333333"
 MARGIN = 0.12  # of an energy axis, as a share of what the points span

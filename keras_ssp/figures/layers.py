@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keras_ssp.figures.base import COLOURS, INK, MARKERS, new_figure, save
-from keras_ssp.types import Figure, StrPath
+from keras_ssp.figures.base import COLOURS, DARK, INK, MARKERS, new_figure, save
+from keras_ssp.types import Axes, Figure, StrPath
 
 
 def layer_shares(
@@ -56,23 +56,29 @@ def layer_shares(
 
 def layer_bars(
     layers: Sequence[str],
-    shares: Mapping[str, Sequence[float]],
+    values: Mapping[str, Sequence[float]],
     path: StrPath | None = None,
     *,
-    amounts: Mapping[str, Sequence[str]] | None = None,
+    axes: Axes | None = None,
+    labels: Mapping[str, Sequence[str]],
+    log: bool = False,
+    most: float | None = None,
     title: str = "",
-    xlabel: str = "share of the total (%)",
+    xlabel: str = "",
 ) -> Figure:
     """Draws horizontal bars, one a layer and series.
 
     Args:
         layers: Names of the layers, from top to bottom.
-        shares: Name of a series to each layer's share.
+        values: Name of a series to each layer's value.
         path: Image file to write. Defaults to none.
-        amounts: Name of a series to what its bars say before the share. Defaults to
-            none.
+        axes: What to draw into. Defaults to those of a new figure.
+        labels: Name of a series to what its bars say.
+        log: Whether the axis is logarithmic. Defaults to `False`.
+        most: The largest value that can be, at which the axis ends: 100 of a share.
+            Defaults to none.
         title: Above the picture.
-        xlabel: What the shares are of.
+        xlabel: What the values are.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -80,37 +86,54 @@ def layer_bars(
     Raises:
         ImportError: If matplotlib is not installed.
     """
-    figure, (axes,) = new_figure(width=8, height=1.9 + 0.5 * len(layers))
-    height = 0.8 / len(shares)
-    longest = 1.0
-    for k, (name, found) in enumerate(shares.items()):
-        values = [100 * share for share in found]
-        longest = max([longest, *values])
-        offset = (k - (len(shares) - 1) / 2) * height
+    if axes is None:
+        figure, (axes,) = new_figure(width=8, height=1.9 + 0.5 * len(layers))
+    else:
+        figure = axes.figure
+    height = 0.8 / len(values)
+    longest = max([0.0, *(v for found in values.values() for v in found if v == v)])
+    for k, (name, found) in enumerate(values.items()):
+        offset = (k - (len(values) - 1) / 2) * height
         places = [i + offset for i in range(len(layers))]
-        axes.barh(
-            places, values, height=height, color=COLOURS[k % len(COLOURS)], label=name
-        )
-        labels = [f"{value:.1f} %" for value in values]
-        if amounts and name in amounts:
-            pairs = zip(amounts[name], labels, strict=True)
-            labels = [f"{amount} ({label})" for amount, label in pairs]
-        for value, place, label in zip(values, places, labels, strict=True):
-            axes.annotate(
-                label,
-                (value, place),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=INK,
-            )
-    if len(shares) > 1:
+        colour = COLOURS[k % len(COLOURS)]
+        axes.barh(places, found, height=height, color=colour, label=name)
+        for value, place, label in zip(found, places, labels[name], strict=True):
+            inside = colour if value > 0.6 * longest and not log else None
+            _say(axes, value, place, label, inside=inside)
+    if len(values) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    # Room on the right for the label after the longest bar.
-    axes.set_xlim(0, 1.3 * longest)
+    if log:
+        positive = [v for found in values.values() for v in found if v > 0]
+        axes.set_xscale("log")
+        # Room on the right for the label after the longest bar.
+        least, largest = min(positive, default=1.0), max(positive, default=1.0)
+        axes.set_xlim(least / 2, largest * max(4.0, (largest / least) ** 0.35))
+    else:
+        axes.set_xlim(0, _end_of_axis(longest, most))
     axes.set_yticks(range(len(layers)), layers)
     axes.invert_yaxis()
     axes.set_xlabel(xlabel)
     axes.set_title(title, fontsize=10, loc="left")
     return save(figure, path)
+
+
+def _end_of_axis(longest: float, most: float | None) -> float:
+    """A little more than the longest bar, and no more than can be."""
+    end = 1.05 * longest or 1.0
+    return end if most is None else min(end, most)
+
+
+def _say(
+    axes: Axes, value: float, place: float, label: str, *, inside: str | None
+) -> None:
+    """What a bar says: after its end, or before it, on the colour given."""
+    axes.annotate(
+        label,
+        (value if value == value else 0.0, place),
+        xytext=(4 if inside is None else -4, 0),
+        textcoords="offset points",
+        ha="left" if inside is None else "right",
+        va="center",
+        fontsize=8,
+        color="white" if inside in DARK else INK,
+    )

@@ -1,6 +1,7 @@
 """The energy report: derived numbers, round trips, text and picture."""
 
 import csv
+import html.parser
 import io
 import json
 import sys
@@ -226,7 +227,7 @@ def test_text_says_everything():
 
 def test_text_names_flagged_layers():
     silent = replace(FIRST, spikes=0, rate=0.0)
-    assert "flagged lif (silent)" in flat(report(silent, SECOND))
+    assert "flagged silent: lif" in flat(report(silent, SECOND))
 
 
 def test_text_truncates_nothing():
@@ -241,10 +242,12 @@ def test_text_truncates_nothing():
 
 def test_columns_appear_when_there_is_something_to_say():
     bare = replace(FIRST, penalty=None, silent_neurons=None)
-    text = str(report(bare))
+    text = report(bare).text(wide=True)
     for title in ("of penalty", "silent neurons", "flags"):
         assert title not in text
-    assert "of penalty" in str(report()) and "silent neurons" in str(report())
+    whole = report().text(wide=True)
+    assert "of penalty" in whole and "silent neurons" in whole
+    assert "of penalty" in str(report()) and "silent neurons" not in str(report())
 
 
 def test_markdown(tmp_path):
@@ -260,11 +263,12 @@ def test_markdown(tmp_path):
 
 ROWS = """\
 name,kind,neurons,time_steps,energy_pj,spikes,rate,fan_out,synops,Effective_MACs,\
-Dense,share,silent_neurons,flags,notes,penalty,penalty_share,Effective_ACs
+Dense,share,silent_neurons,flags,notes,penalty,penalty_share,Effective_ACs,\
+updates,weights,targets
 conv2d,analogue,784,1,4600.0,0.0,0.0,0.0,0.0,1000.0,1000.0,\
-0.8363636363636363,,,driven by analogue values,,,0.0
+0.8363636363636363,,,driven by analogue values,,,0.0,,,
 lif,lif,100,4,900.0,0.0,0.0,50.0,3000.0,0.0,20000.0,\
-0.16363636363636364,7,silent,,3000.0,1.0,3000.0
+0.16363636363636364,7,silent,,3000.0,1.0,3000.0,,,
 """
 
 TABLE = """\
@@ -361,3 +365,145 @@ def test_require_keeps_an_error_inside_the_package(tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:
         _extras.require("broken_package", extra="plots")
     assert "keras-ssp" not in str(caught.value)
+
+
+def test_rows_by_name_by_place_and_one_after_the_other():
+    r = report()
+    assert r["lif"] is r.layers[1] is r[1] and r[-1].name == "lif_1[b]"
+    assert [row.name for row in r] == ["conv2d", "lif", "lif_1[b]"] and len(r) == 3
+    assert "lif" in r and r[0] in r and "lif2" not in r
+    with pytest.raises(KeyError, match="'conv2' is no row.*Did you mean 'conv2d'"):
+        r["conv2"]
+
+
+def test_repr_is_short_and_says_the_energy():
+    assert repr(report()) == (
+        "<EnergyReport of 'digits': 8.2 nJ per sample, rate 14.6 %, 3 rows, cmos45>"
+    )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_text_fits_and_keeps_every_number(width, monkeypatch):
+    text = report().text(width=width)
+    numbers = ("14.6 %", "3 k", "2.7 nJ", "32.9 %", "75.0 %", "lif_1[b]", "of penalty")
+    assert all(number in text for number in numbers)
+    widest = max(map(len, text.splitlines()))
+    assert widest <= max(width, 70)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert str(report()) == text
+
+
+def test_columns_on_request():
+    text = report().text(columns=["macs", "time_steps"])
+    (head,) = [line for line in text.splitlines() if line.startswith("| layer")]
+    assert head.replace(" ", "") == "|layer|T|MACs|"
+    with pytest.raises(ValueError, match="`columns` must be one of 'name'.*'spike'"):
+        report().text(columns=["spike"])
+
+
+def test_remarks_on_many_layers_are_said_once():
+    note = "shortcut without weights"
+    rows = [replace(FIRST, name=f"lif{k}", notes=(note,)) for k in range(12)]
+    text = " ".join(report(*rows).text(width=500).split())
+    assert text.count(note) == 1
+    assert f"lif0, lif1, lif2, lif3, lif4 and 7 more: {note}" in text
+
+
+PRICED = [
+    replace(FIRST, updates=400.0, weights=5000, targets=20),
+    replace(SECOND, updates=80.0, weights=2000, targets=10),
+]
+
+
+@pytest.mark.parametrize("name", hardware.names())
+def test_other_prices_without_the_data(name):
+    again = report(*PRICED).with_energy_model(name)
+    model = hardware.get(name)
+    for row, counted in zip(again, PRICED, strict=True):
+        assert row.energy_pj == model.layer_energy(counted.counts())
+    assert again.energy_model == model
+    assert again.dense_ann_pj == model.dense_ann_pj(again.ann_macs)
+    assert sum(row.share for row in again) == pytest.approx(1.0)
+    assert EnergyReport.from_dict(again.to_dict()) == again
+
+
+def test_a_report_of_an_earlier_version_cannot_be_priced_again():
+    old = report().to_dict()
+    for row in old["layers"]:
+        del row["updates"], row["weights"], row["targets"]
+    with pytest.raises(ValueError, match="Row 'conv2d' must say its `updates`"):
+        EnergyReport.from_dict(old).with_energy_model("loihi")
+
+
+def test_data_frame():
+    pytest.importorskip("pandas")
+    frame = report().to_dataframe()
+    assert list(frame.index) == ["conv2d", "lif", "lif_1[b]"]
+    assert frame.loc["lif", "synops"] == 3000 and frame.energy_pj.sum() == 8200
+
+
+class Page(html.parser.HTMLParser):
+    """What a page shows, and what it would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.open, self.fetched = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.fetched += [v for k, v in attributes if k in ("src", "href")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data.strip())
+
+
+def test_page_is_whole_and_needs_no_other_file(tmp_path):
+    path = tmp_path / "energy.html"
+    r = report(replace(STEM, name="<b>&"), FIRST, SECOND)
+    text = r.to_html(path)
+    assert path.read_text(encoding="utf-8") == text
+    page = Page(text)
+    assert not page.fetched and not page.open and "url(" not in text
+    for said in ("<b>&", "4.6 nJ (56.1 %)", "dense ANN", "4.6 nJ", "SynOps", "rate"):
+        assert said in page.words
+    cell = Page(r._repr_html_())
+    assert "lif_1[b]" in cell.words and not cell.open and not cell.fetched
+
+
+def test_page_of_a_network_that_diverged():
+    lost = replace(FIRST, energy_pj=float("nan"), spikes=float("nan"), rate=None)
+    assert "nan" in report(lost, SECOND).to_html()
+
+
+def bars(figure):
+    (axes,) = figure.axes
+    return axes, [[bar.get_width() for bar in found] for found in axes.containers]
+
+
+def test_pictures_of_every_kind():
+    pytest.importorskip("matplotlib")
+    r = report()
+    axes, widths = bars(r.plot())
+    np.testing.assert_allclose(widths, [[75, 25], [75, 25]])
+    assert axes.get_xlim()[1] <= 100
+    axes, widths = bars(r.plot(kind="energy"))
+    np.testing.assert_allclose(widths, [[4.6, 2.7, 0.9]])
+    assert axes.get_xlabel() == "energy per sample (nJ)"
+    axes, widths = bars(r.plot(kind="rate"))
+    np.testing.assert_allclose(widths, [[15.0, 12.5]])
+    axes, _ = bars(r.plot(kind="energy", log=True))
+    assert axes.get_xscale() == "log"
+    with pytest.raises(ValueError, match="`kind` must be one of 'share'"):
+        r.plot(kind="shares")
+
+
+def test_picture_in_axes_of_ones_own():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    first, second = figure.subplots(1, 2)
+    assert report().plot(ax=second) is figure
+    assert not first.containers and len(second.containers) == 2

@@ -79,11 +79,11 @@ def test_layer_shares_draws_penalties_against_the_energy(tmp_path):
 
 
 def test_layer_bars_draws_each_series_of_each_layer():
-    shares = {"energy": [0.75, 0.25], "penalty": [0.5, 0.5]}
-    amounts = {"energy": ["3 nJ", "1 nJ"]}
-    (axes,) = figures.layer_bars(["a", "b"], shares, amounts=amounts, title="t").axes
+    shares = {"energy": [75, 25], "penalty": [50, 50]}
+    labels = {"energy": ["3 nJ", "1 nJ"], "penalty": ["50.0 %", "half"]}
+    (axes,) = figures.layer_bars(["a", "b"], shares, labels=labels, title="t").axes
     widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
     assert widths == [[75, 25], [50, 50]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["3 nJ (75.0 %)", "1 nJ (25.0 %)", "50.0 %", "50.0 %"]
+    assert texts == ["3 nJ", "1 nJ", "50.0 %", "half"]
