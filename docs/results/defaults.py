@@ -138,6 +138,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", action="store_true", help="train nothing")
     parser.add_argument("--kind", help="train 'conv' or 'dense' alone (two at a time)")
+    parser.add_argument("--seed", type=int, help="train with this seed alone")
     arguments = parser.parse_args()
     rows = list(csv.DictReader(OUT.open())) if OUT.exists() else []
     done = {tuple(row[k] for k in FIELDS[:7]) for row in rows}
@@ -151,6 +152,7 @@ def main():
             for name, kind, depth, norm, neuron, steps, seed in settings():
                 key = (name, kind, depth, norm or "", neuron, steps or "", seed)
                 other = arguments.kind not in (None, kind)
+                other = other or arguments.seed not in (None, seed)
                 if other or tuple(map(str, key)) in done:
                     continue
                 if name not in loaded:

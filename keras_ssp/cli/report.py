@@ -6,11 +6,17 @@ import pathlib
 from typing import Any
 
 from keras_ssp import datasets
-from keras_ssp._checks import positive_int
+from keras_ssp._checks import one_of, positive_int
 from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
-from keras_ssp.energy import EnergyReport, hardware
+from keras_ssp.energy import (
+    EnergyReport,
+    ReportComparison,
+    compare_reports,
+    hardware,
+)
+from keras_ssp.energy.rows import COLUMNS
 
-_FORMATS = ("text", "json", "markdown", "csv")
+_FORMATS = ("text", "json", "markdown", "csv", "html")
 
 
 def add(commands: Any) -> None:
@@ -18,16 +24,17 @@ def add(commands: Any) -> None:
     command = new_command(
         commands,
         "report",
-        "measure the energy of a trained model",
+        "measure the energy of trained models",
         _report,
-        epilog="Example: keras-ssp report runs/digits_small_cnn_none_s0 "
-        "--energy-model loihi",
+        epilog="Examples: keras-ssp report runs/digits_small_cnn_none_s0 "
+        "--energy-model loihi; keras-ssp report runs/before runs/after",
     )
     command.add_argument(
         "model",
         type=pathlib.Path,
+        nargs="+",
         help="a run folder of `train`, a .keras file, or a version that was exported "
-        "(saved_models/name/1)",
+        "(saved_models/name/1); of two or more, the energies are put side by side",
     )
     command.add_argument(
         "--data",
@@ -51,6 +58,13 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--format", choices=_FORMATS, default="text", help="default: text"
     )
+    command.add_argument("--wide", action="store_true", help="all columns in the text")
+    command.add_argument(
+        "--columns",
+        default=None,
+        help="columns of the text, by name and with commas between them, such as "
+        f"spikes,macs: {', '.join(COLUMNS)}",
+    )
     command.add_argument(
         "--output", type=pathlib.Path, default=None, help="file instead of the terminal"
     )
@@ -61,31 +75,20 @@ def add(commands: Any) -> None:
 
 
 def _report(arguments: Any) -> None:
-    from keras_ssp.training import load_run
-
     # A typing error shows before anything is read.
-    energy = hardware.get(arguments.energy_model or "cmos45")
+    hardware.get(arguments.energy_model or "cmos45")
     samples = positive_int("samples", arguments.samples, optional=True)
-    if (arguments.model / "saved_model.pb").is_file():
-        report = _of_exported(arguments, samples)
-    else:
-        run = load_run(
-            arguments.model, data=arguments.data, data_dir=arguments.data_dir
-        )
-        report = run.report(
-            samples=samples,
-            energy_model=energy,
-            # A progress bar before JSON would spoil it for the next program.
-            verbose=arguments.verbose if arguments.format == "text" else 0,
-        )
+    columns = None
+    if arguments.columns is not None:
+        columns = [one_of("columns", k, tuple(COLUMNS)) for k in _listed(arguments)]
+    reports = [_measured(path, arguments, samples) for path in arguments.model]
+    found: EnergyReport | ReportComparison = reports[0]
+    if len(reports) > 1:
+        names = [str(path) for path in arguments.model]
+        found = compare_reports(*reports, names=names)
     if arguments.plot is not None:
-        report.plot(arguments.plot)
-    written = {
-        "text": lambda: str(report),
-        "json": report.to_json,
-        "markdown": report.to_markdown,
-        "csv": report.to_csv,
-    }[arguments.format]()
+        found.plot(arguments.plot)
+    written = _written(found, arguments, columns)
     if arguments.output is None:
         print(written)
     else:
@@ -93,17 +96,59 @@ def _report(arguments: Any) -> None:
         print(f"written to {arguments.output}")
 
 
-def _of_exported(arguments: Any, samples: int | None) -> EnergyReport:
+def _listed(arguments: Any) -> list[str]:
+    return [name.strip() for name in arguments.columns.split(",")]
+
+
+def _written(
+    found: EnergyReport | ReportComparison, arguments: Any, columns: list[str] | None
+) -> str:
+    """A report or a comparison in the format asked for."""
+    if isinstance(found, EnergyReport):
+        return {
+            "text": lambda: found.text(wide=arguments.wide, columns=columns),
+            "json": found.to_json,
+            "markdown": found.to_markdown,
+            "csv": found.to_csv,
+            "html": found.to_html,
+        }[arguments.format]()
+    table = found.table()
+    return {
+        "text": lambda: str(found),
+        "json": found.to_json,
+        "markdown": table.markdown,
+        "csv": table.csv,
+        "html": found.to_html,
+    }[arguments.format]()
+
+
+def _measured(path: pathlib.Path, arguments: Any, samples: int | None) -> EnergyReport:
+    from keras_ssp.training import load_run
+
+    if (path / "saved_model.pb").is_file():
+        return _of_exported(path, arguments, samples)
+    run = load_run(path, data=arguments.data, data_dir=arguments.data_dir)
+    return run.report(
+        samples=samples,
+        energy_model=hardware.get(arguments.energy_model or "cmos45"),
+        # A progress bar before JSON would spoil it for the next program.
+        verbose=arguments.verbose if arguments.format == "text" else 0,
+    )
+
+
+def _of_exported(
+    path: pathlib.Path, arguments: Any, samples: int | None
+) -> EnergyReport:
     """The report of an exported model, which runs without the one it was made of."""
     from keras_ssp.serving.exported import ExportedModel
     from keras_ssp.training.evaluation import EVALUATION_BATCH
 
-    exported = ExportedModel(arguments.model)
+    exported = ExportedModel(path)
     name = arguments.data or exported.data_name
     if name is None:
         raise ValueError(
             "`data` must be given for a model whose energy card names no data set "
-            f"(--data digits, ...). Received: data=None, model={arguments.model}."
+            f"(--data digits, ...). Received: data=None, model={path}."
         )
     return exported.report(
         datasets.load(name, data_dir=arguments.data_dir),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from keras_ssp import figures
 from keras_ssp._checks import shown
+from keras_ssp.energy import pages
 from keras_ssp.tables import Column, Table, energy_unit, format_energy, format_share
 from keras_ssp.types import Figure, StrPath
 
@@ -36,10 +38,11 @@ def compare_reports(
 
     Example:
 
+    >>> from keras_ssp import LIF, energy_report
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), LIF(),
     ...     keras.layers.Dense(2)], name="net")
     >>> x = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
-    >>> report = keras_ssp.energy_report(model, x)
+    >>> report = energy_report(model, x)
     >>> both = compare_reports(report, report.with_energy_model("loihi"))
     >>> both.names, both.ratio > 10
     (('net, cmos45', 'net, loihi'), True)
@@ -101,6 +104,18 @@ class ReportComparison:
 
     def _repr_html_(self) -> str:
         return self.table().html()
+
+    def to_json(self) -> str:
+        """The reports in full as JSON, by name."""
+        reports = {
+            name: report.to_dict()
+            for name, report in zip(self.names, self.reports, strict=True)
+        }
+        return json.dumps(reports, indent=2, allow_nan=False)
+
+    def to_html(self) -> str:
+        """The comparison as a page that needs no other file."""
+        return pages.whole_page("Energy per sample", [self.table().html()])
 
     def table(self) -> Table:
         """A row a layer: its energy in each report, and the change from the first."""

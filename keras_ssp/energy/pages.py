@@ -77,14 +77,9 @@ def page(report: Any) -> str:
     words = [
         (word, said) for word, said in _CONVENTIONS if word in {*shown, "per sample"}
     ]
-    name = html.escape(report.model_name)
-    return "\n".join(
+    return whole_page(
+        f"{report.model_name}: {format_energy(report.energy_pj)} per sample",
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Energy of {name}</title>",
-            f"<style>{_STYLE}</style>\n</head>\n<body>",
-            f"<h1>{name}: {format_energy(report.energy_pj)} per sample</h1>",
             f"<p>{_about(report)}</p>",
             "<h2>Where it goes</h2>",
             _bars(energies, report.energy_pj),
@@ -94,6 +89,20 @@ def page(report: Any) -> str:
             f'<div class="wide">{table.html()}</div>',
             f"<h2>Remarks</h2>\n{definitions(facts)}",
             f"<h2>What is counted</h2>\n{definitions(words)}",
+        ],
+    )
+
+
+def whole_page(title: str, parts: Iterable[str]) -> str:
+    """Parts of HTML as a page that needs no other file, under a title."""
+    title = html.escape(title)
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<h1>{title}</h1>",
+            *parts,
             "</body>\n</html>\n",
         ]
     )

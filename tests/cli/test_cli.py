@@ -44,6 +44,19 @@ def test_train_then_report_in_every_format(tmp_path, capsys):
     assert "mean of 20 samples" in target.read_text()
     assert plot.read_bytes().startswith(b"\x89PNG")
 
+    page, both = tmp_path / "both.html", [folder, folder / "model.keras"]
+    few = ["--samples", 20, "--format", "html", "--output", page]
+    assert run("report", *both, "--data", "digits", *few, "--plot", plot) == 0
+    assert f"<th style=\"text-align: right\">{folder}</th>" in page.read_text()
+    capsys.readouterr()
+    assert run("report", *both, "--data", "digits", "--samples", 20) == 0
+    assert "+0.0 %" in capsys.readouterr().out
+    assert run("report", folder, "--samples", 5, "--columns", "spikes, macs") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\| layer +\| +spikes \| +MACs \|", out)
+    assert run("report", folder, "--columns", "spike") == 2
+    assert "`columns` must be one of" in capsys.readouterr().err
+
     (folder / "config.json").unlink()
     assert run("report", folder) == 2
     assert "`data` must be given" in capsys.readouterr().err
