@@ -47,7 +47,7 @@ def test_train_then_report_in_every_format(tmp_path, capsys):
     page, both = tmp_path / "both.html", [folder, folder / "model.keras"]
     few = ["--samples", 20, "--format", "html", "--output", page]
     assert run("report", *both, "--data", "digits", *few, "--plot", plot) == 0
-    assert f"<th style=\"text-align: right\">{folder}</th>" in page.read_text()
+    assert f'<th style="text-align: right">{folder}</th>' in page.read_text()
     capsys.readouterr()
     assert run("report", *both, "--data", "digits", "--samples", 20) == 0
     assert "+0.0 %" in capsys.readouterr().out

@@ -64,6 +64,11 @@ def test_edges_of_the_steps():
         ops.stop_gradient(QCFS(4, initial_threshold=2.0)(x))
     ).tolist()
     assert found == [0, 0, 0, 0.5, 1, 1.5, 2, 2]
+    # The gradient is 1 from the first edge on, and 0 from the last one on.
+    layer = QCFS(4, initial_threshold=2.0)
+    layer.build(x.shape)
+    _, (dx,), _ = gradients(lambda x: ops.sum(layer(x)), [x], [layer.threshold_weight])
+    assert dx.tolist() == [0, 1, 1, 1, 1, 1, 0, 0]
 
 
 @pytest.mark.every_backend

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -273,6 +274,32 @@ def test_rows_of_epochs_without_a_checkpoint_are_dropped(tmp_path):
     assert read_history(path) == {"loss": [3.0, 2.0]}
     keep_rows(path, 0)
     assert path.read_text() == ""
+    # A row that is whole, of an epoch whose checkpoint was never written.
+    path.write_text("epoch,loss\n0,3.0\n1,2.0\n2,1.0\n")
+    keep_rows(path, 2)
+    assert read_history(path) == {"loss": [3.0, 2.0]}
+
+
+def test_a_checkpoint_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """After a power cut a file may have its name and not its content."""
+    synced, renamed = set(), []
+    sync, replace = os.fsync, os.replace
+
+    def note_sync(descriptor):
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def note_rename(source, target):
+        renamed.append((pathlib.Path(target).name, os.stat(source).st_ino in synced))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_rename)
+    train(dataclasses.replace(FAST, epochs=1), tmp_path)
+    names = [name for name, _ in renamed]
+    assert any(name.startswith("checkpoint-") for name in names)
+    assert {"summary.json", "model.keras"} <= {*names}
+    assert [name for name, was_synced in renamed if not was_synced] == []
 
 
 def test_warmup_and_cosine_decay_reach_their_ends():
