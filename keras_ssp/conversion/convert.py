@@ -7,7 +7,7 @@ import keras
 from keras_ssp import graph as graph_lib
 from keras_ssp._checks import one_of, positive_int, real
 from keras_ssp.conversion.canonical import MAX_POOLS, canonicalize, is_neuron
-from keras_ssp.conversion.spiking import ScaledTensor, SpikingConverter
+from keras_ssp.conversion.converter import ScaledTensor, SpikingConverter
 from keras_ssp.conversion.thresholds import (
     METHODS,
     measure_thresholds,
