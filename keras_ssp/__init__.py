@@ -21,6 +21,7 @@ from keras_ssp.callbacks import EnergyMonitor as EnergyMonitor
 from keras_ssp.callbacks import PenaltySchedule as PenaltySchedule
 from keras_ssp.conversion import calibrate as calibrate
 from keras_ssp.conversion import convert as convert
+from keras_ssp.conversion import spiking as spiking
 from keras_ssp.energy import EnergyModel as EnergyModel
 from keras_ssp.energy import EnergyReport as EnergyReport
 from keras_ssp.energy import compare_reports as compare_reports

@@ -22,14 +22,14 @@ PUBLIC = {
         calibrate callbacks compare_reports conversion convert datasets energy
         energy_report export export_front fan_out layers models pareto penalize
         penalties penalty_values
-        register_energy_model serving set_penalty_weight studies surrogates synapses
-        train training tuner types
+        register_energy_model serving set_penalty_weight spiking studies surrogates
+        synapses train training tuner types
     """,
     "keras_ssp.callbacks": """
         EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard
     """,
     "keras_ssp.conversion": """
-        calibrate convert fold_batch_norm
+        calibrate convert fold_batch_norm spiking
     """,
     "keras_ssp.datasets": """
         Augmentation ImageData Inputs Split TrainingBatches load names register

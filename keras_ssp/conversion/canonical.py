@@ -194,14 +194,15 @@ def _splitting_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
         LinearWeights.of(call.layer).put_into(layer)
         if activation is keras.activations.linear:
             return [y]
-        return [_apply(activation, y, call.layer, names)]
+        return [apply_activation(activation, y, call.layer, names)]
 
     return visit
 
 
-def _apply(
+def apply_activation(
     activation: Operation, y: Tensor, owner: keras.layers.Layer, names: UniqueNames
 ) -> Tensor:
+    """An `activation=` argument of `owner` on its output, as a layer of its own."""
     if not _is_layer(activation):
         name = names(f"{owner.name}_{getattr(activation, '__name__', 'activation')}")
         return layers.Activation(activation, dtype=owner.dtype_policy, name=name)(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from keras_ssp.energy.formulas import activation_bits
@@ -49,7 +50,8 @@ def facts_of(report: Any) -> list[tuple[str, str]]:
     for flag, names in _by_remark(report.layers, "flags").items():
         facts.append(("flagged", f"{flag}: {_listed(names)}"))
     for note, names in _by_remark(report.layers, "notes").items():
-        facts.append(("note", f"{_listed(names)}: {note}"))
+        said = _alike(note) if len(names) > 1 else note
+        facts.append(("note", f"{_listed(names)}: {said}"))
     facts += [("note", note) for note in report.notes]
     model = report.energy_model
     prices = f"AC {model.ac_pj:g} pJ, MAC {model.mac_pj:g} pJ"
@@ -62,11 +64,16 @@ def facts_of(report: Any) -> list[tuple[str, str]]:
 
 def _by_remark(rows: Any, field: str) -> dict[str, list[str]]:
     """Each remark on rows, and the names of those that it is on."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
         for remark in getattr(row, field):
-            found.setdefault(remark, []).append(row.name)
-    return found
+            found.setdefault(_alike(remark), []).append((remark, row.name))
+    return {same[0][0]: [name for _, name in same] for same in found.values()}
+
+
+def _alike(remark: str) -> str:
+    """What remarks of one kind have in common: not the layers that they name."""
+    return re.sub(r" through [^:]*:", ":", remark)
 
 
 def _listed(names: list[str]) -> str:

@@ -403,10 +403,15 @@ def test_columns_on_request():
 
 def test_remarks_on_many_layers_are_said_once():
     note = "shortcut without weights"
-    rows = [replace(FIRST, name=f"lif{k}", notes=(note,)) for k in range(12)]
+    notes = [f"{note} into neurons through add_{k}: no synapse" for k in range(12)]
+    rows = [replace(FIRST, name=f"lif{k}", notes=(n,)) for k, n in enumerate(notes)]
+    assert notes[0] in " ".join(report(rows[0]).text(width=500).split())
     text = " ".join(report(*rows).text(width=500).split())
     assert text.count(note) == 1
-    assert f"lif0, lif1, lif2, lif3, lif4 and 7 more: {note}" in text
+    assert (
+        f"lif0, lif1, lif2, lif3, lif4 and 7 more: {note} into neurons: no synapse"
+        in text
+    )
 
 
 PRICED = [

@@ -113,6 +113,23 @@ def test_neuron_fires_at_the_threshold():
     np.testing.assert_array_equal(ops.convert_to_numpy(spikes), [[1.0, 0.0]])
 
 
+@pytest.mark.parametrize("steps", [2, 20])
+def test_a_neuron_at_the_threshold_is_reset_in_the_backward_pass_too(steps):
+    """What came before a hard reset does not matter after it."""
+    how = {"reset": "hard", "detach_reset": True, "learn_beta": True}
+    layer = LIF(beta=1.0, threshold=1.0, time_steps=steps, **how)
+    x = np.zeros((steps, 1), "float32")
+    x[0], x[1] = 1.0, 0.5  # exactly at the threshold, then half of it
+    layer.build(x.shape)
+    weigh = np.zeros_like(x)
+    weigh[1] = 1.0
+    weigh = ops.convert_to_tensor(weigh)
+    _, (dx,), _ = gradients(
+        lambda x: ops.sum(layer(x) * weigh), [x], [layer.beta_weight]
+    )
+    np.testing.assert_array_equal(dx.ravel()[:2], [0.0, 0.5])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_spikes_are_exactly_0_or_1_in_the_policy_dtype(dtype):
     layer = LIF(time_steps=4, dtype=dtype)
