@@ -8,8 +8,8 @@ import textwrap
 
 import pytest
 
+from keras_ssp._config_file import read_config
 from keras_ssp.studies.grid import Study
-from keras_ssp.training.config_file import read_config
 
 BLOCKED = """
     import sys

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from keras_ssp._checks import did_you_mean
+from keras_ssp._config_file import read_config
 from keras_ssp.studies.demo import BASE
 from keras_ssp.training import TrainConfig
-from keras_ssp.training.config_file import read_config
 from keras_ssp.tuner import ConfigHyperModel, Objective, Range
 from keras_ssp.tuner.objectives import DEFAULT, objectives_of
 from keras_ssp.tuner.space import Value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+from keras_ssp._config_file import read_config
 from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
-from keras_ssp.training.config_file import read_config
 
 
 def add(commands: Any) -> None:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from keras_ssp._config_file import read_config
 from keras_ssp.training.config import TrainConfig, choices
-from keras_ssp.training.config_file import read_config
 
 
 def new_command(commands: Any, name: str, help: str, run: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
 """One recipe: a config goes in, a trained model and a run folder come out."""
 
+from keras_ssp._config_file import read_config as read_config
 from keras_ssp._public import public_names as _public_names
 from keras_ssp.training.config import TrainConfig as TrainConfig
-from keras_ssp.training.config_file import read_config as read_config
 from keras_ssp.training.evaluation import EVALUATION_BATCH as EVALUATION_BATCH
 from keras_ssp.training.evaluation import Evaluation as Evaluation
 from keras_ssp.training.evaluation import evaluate as evaluate

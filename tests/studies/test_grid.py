@@ -5,10 +5,10 @@ import pathlib
 
 import pytest
 
+from keras_ssp._config_file import read_config
 from keras_ssp.studies.grid import Study, Task
 from keras_ssp.studies.results import read_results
 from keras_ssp.training.config import TrainConfig
-from keras_ssp.training.config_file import read_config
 from tests.studies.helpers import row, study
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "results"

@@ -7,10 +7,10 @@ import keras
 import pytest
 
 from keras_ssp import layers, penalties, training
+from keras_ssp._config_file import read_config
 from keras_ssp.layers import SpikingLayer, neurons
 from keras_ssp.training import optimizers
 from keras_ssp.training.config import TrainConfig
-from keras_ssp.training.config_file import read_config
 
 
 @pytest.mark.parametrize(

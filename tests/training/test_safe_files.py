@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_ssp import datasets
+from keras_ssp._config_file import read_config
 from keras_ssp.datasets import ImageData, Split
-from keras_ssp.training.config_file import read_config
 
 
 def test_a_python_tag_in_yaml_is_refused(tmp_path):

@@ -6,8 +6,8 @@ import pathlib
 import keras_tuner
 import pytest
 
+from keras_ssp._config_file import read_config
 from keras_ssp.training import TrainConfig
-from keras_ssp.training.config_file import read_config
 from keras_ssp.tuner import Objective
 from tuning.spaces import SPACES, SearchSpace, find_space
 
