@@ -14,6 +14,20 @@ _PURPOSE = {
     "serve": "the server",
     "onnx": "ONNX files",
 }
+#: The package by which each extra is known to be installed.
+INSTALLED_BY = {
+    "plots": "matplotlib",
+    "demo": "scikit-learn",
+    "yaml": "PyYAML",
+    "jax": "jax",
+    "torch": "torch",
+    "pages": "plotly",
+    "pandas": "pandas",
+    "tensorboard": "tensorboard",
+    "optuna": "optuna",
+    "serve": "starlette",
+    "onnx": "tf2onnx",
+}
 
 
 def require(module: str, *, extra: str) -> Any:

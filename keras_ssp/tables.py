@@ -23,6 +23,7 @@ Cell: TypeAlias = object
 
 _ENERGY_UNITS = ("pJ", "nJ", "uJ", "mJ", "J")
 _COUNT_UNITS = ("", "k", "M", "G", "T")
+_KEY_WIDTH = 12  # characters that a column of words keeps
 _TEXT_WIDTH = 88  # of what follows a table, where the table is not wider
 
 
@@ -197,13 +198,15 @@ class Table:
         for k, column in enumerate(self.columns):
             last = "" if self.total is None else str(self.total[k])
             cells = [column.header, last, *(str(row[k]) for row in self.rows)]
-            longest = None if column.left else max(map(len, cells))  # never cut off
+            # Numbers are never cut off, and of words enough is left to tell rows apart.
+            longest = max(map(len, cells))
+            least = min(longest, _KEY_WIDTH) if column.left else longest
             grid.add_column(
                 Text(column.header),
                 Text(last),
                 justify="left" if column.left else "right",
                 no_wrap=not column.left,
-                min_width=longest,
+                min_width=least,
             )
         for row in self.rows:
             grid.add_row(*(Text(str(cell)) for cell in row))

@@ -33,7 +33,7 @@ PUBLIC = {
     """,
     "keras_ssp.datasets": """
         Augmentation ImageData Inputs Split TrainingBatches load names register
-        save_npz
+        require_local save_npz
     """,
     "keras_ssp.energy": """
         EnergyMeter EnergyModel EnergyModelLike EnergyReport LayerCounts LayerReport

@@ -6,7 +6,14 @@ import pathlib
 from typing import Any
 
 from keras_ssp._config_file import read_config
-from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
+from keras_ssp.cli.flags import (
+    check_data,
+    data_dir_flag,
+    download_flag,
+    import_flag,
+    new_command,
+    verbose_flag,
+)
 
 
 def add(commands: Any) -> None:
@@ -18,7 +25,7 @@ def add(commands: Any) -> None:
         "they save at equal accuracy",
         _compare,
         epilog="An interrupted study goes on when it is called again. Example: "
-        "keras-ssp compare docs/results/digits_study.toml --out runs/digits",
+        "keras-ssp compare docs/results/fashion_mnist_study.toml --out runs/fashion",
     )
     command.add_argument(
         "study",
@@ -30,6 +37,7 @@ def add(commands: Any) -> None:
         "--out", type=pathlib.Path, required=True, help="folder for the results"
     )
     data_dir_flag(command)
+    download_flag(command)
     import_flag(command)
     command.add_argument(
         "--jobs",
@@ -48,6 +56,7 @@ def add(commands: Any) -> None:
         "--tables-only", action="store_true", help="train nothing, write the tables"
     )
     verbose_flag(command)
+    command.set_defaults(go_on="; the same command goes on")
 
 
 def _compare(arguments: Any) -> None:
@@ -60,6 +69,7 @@ def _compare(arguments: Any) -> None:
     if arguments.tables_only:
         rows = read_results(arguments.out / RESULTS)
     else:
+        check_data(study.base.data, arguments)
         rows = compare(
             study,
             arguments.out,

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from keras_ssp import datasets
 from keras_ssp._config_file import read_config
 from keras_ssp.training.config import TrainConfig, choices
 
@@ -26,13 +27,21 @@ def new_command(commands: Any, name: str, help: str, run: Any, **kwargs: Any) ->
 
 
 def verbose_flag(command: Any) -> None:
-    """Adds `--verbose`."""
+    """Adds `--verbose` and `--quiet`; `program.run` fills in what was not given."""
     command.add_argument(
         "--verbose",
         type=int,
         choices=(0, 1, 2),
-        default=1,
-        help="1 progress bars (default), 2 a line per epoch, 0 nothing",
+        default=None,
+        help="1 progress bars, 2 a line per epoch, 0 nothing (default: 1 in a "
+        "terminal, 2 where the output goes to a file or another program)",
+    )
+    command.add_argument(
+        *("-q", "--quiet"),
+        dest="verbose",
+        action="store_const",
+        const=0,
+        help="as --verbose 0",
     )
 
 
@@ -43,6 +52,25 @@ def data_dir_flag(command: Any) -> None:
         default=os.environ.get("TFDS_DATA_DIR"),
         help="where the data sets are (default: the variable TFDS_DATA_DIR)",
     )
+
+
+def download_flag(command: Any) -> None:
+    """Adds `--download`, which `check_data` asks for."""
+    command.add_argument(
+        "--download",
+        action="store_true",
+        help="download a data set that is not on this machine",
+    )
+
+
+def check_data(name: str | None, arguments: Any) -> None:
+    """Makes sure that a data set is here, or that it may be downloaded.
+
+    Raises:
+        FileNotFoundError: If it is not, before anything is made or downloaded.
+    """
+    if not arguments.download and name is not None:
+        datasets.require_local(name, arguments.data_dir)
 
 
 def import_flag(command: Any) -> None:

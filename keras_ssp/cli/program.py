@@ -31,7 +31,7 @@ def run(
     # A command builds many models; TensorFlow takes each one's trace for a retracing.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     argv = sys.argv[1:] if argv is None else list(argv)
-    command = name
+    command, go_on = name, ""
     try:
         # What these register decides what the flags may be, so they come first.
         import_modules(imported_modules(argv))
@@ -39,12 +39,19 @@ def run(
         command = f"{name} {arguments.command}"
         # With an abbreviated flag, the parser alone has seen them.
         import_modules(getattr(arguments, "imports", ()))
+        if getattr(arguments, "verbose", 0) is None:
+            # Bars are for a terminal; in a file they are control characters.
+            arguments.verbose = 1 if sys.stdout.isatty() else 2
+        go_on = getattr(arguments, "go_on", "")
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _nobody_reads()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"{command}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{command}: interrupted", file=sys.stderr)
+        print(f"\n{command}: interrupted{go_on}", file=sys.stderr)
         return 130
     except Exception as error:
         # A file that nobody thought could be damaged like that, or a mistake of ours.
@@ -57,3 +64,13 @@ def run(
         )
         return 2
     return 0
+
+
+def _nobody_reads() -> int:
+    """What `... | head` leaves: not an error, and nothing more can be written."""
+    try:
+        # Or Python says so once more, when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # a stream without a file, as in a notebook
+        pass
+    return 128 + 13  # as the shell counts who was ended by SIGPIPE

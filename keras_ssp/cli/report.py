@@ -7,7 +7,14 @@ from typing import Any
 
 from keras_ssp import datasets
 from keras_ssp._checks import one_of, positive_int
-from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command, verbose_flag
+from keras_ssp.cli.flags import (
+    check_data,
+    data_dir_flag,
+    download_flag,
+    import_flag,
+    new_command,
+    verbose_flag,
+)
 from keras_ssp.energy import (
     EnergyReport,
     ReportComparison,
@@ -42,6 +49,7 @@ def add(commands: Any) -> None:
         help=f"data set: {', '.join(datasets.names())} (default: the one of the run)",
     )
     data_dir_flag(command)
+    download_flag(command)
     import_flag(command)
     command.add_argument(
         "--samples",
@@ -52,7 +60,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--energy-model",
         default=None,
-        help=f"what operations cost: {', '.join(hardware.names())} (default: cmos45; "
+        help=f"what operations cost: {', '.join(hardware.names())}, or a .toml or "
+        ".json file with ac_pj, mac_pj, ... (default: cmos45; "
         "of an exported model, the one that it was exported with)",
     )
     command.add_argument(
@@ -127,6 +136,7 @@ def _measured(path: pathlib.Path, arguments: Any, samples: int | None) -> Energy
 
     if (path / "saved_model.pb").is_file():
         return _of_exported(path, arguments, samples)
+    check_data(arguments.data, arguments)
     run = load_run(path, data=arguments.data, data_dir=arguments.data_dir)
     return run.report(
         samples=samples,

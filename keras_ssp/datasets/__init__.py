@@ -8,6 +8,7 @@ from keras_ssp.datasets.images import Split as Split
 from keras_ssp.datasets.registry import load as load
 from keras_ssp.datasets.registry import names as names
 from keras_ssp.datasets.registry import register as register
+from keras_ssp.datasets.registry import require_local as require_local
 from keras_ssp.datasets.registry import save_npz as save_npz
 from keras_ssp.datasets.training_batches import TrainingBatches as TrainingBatches
 

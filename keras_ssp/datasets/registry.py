@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable
 from typing import TypeAlias, overload
@@ -131,6 +132,35 @@ def load(
             f"name={name!r}. Received: {found!r}."
         )
     return data
+
+
+def require_local(name: str, data_dir: str | None = None) -> None:
+    """Makes sure that a data set can be loaded without a network.
+
+    It looks for files alone, so it takes no time, and makes and downloads nothing. Data
+    sets that were registered are left to their loaders.
+
+    Args:
+        name, data_dir: As for `load`.
+
+    Raises:
+        ValueError: If there is no data set of that name.
+        FileNotFoundError: If `data_dir` is no folder, or the data set is not there.
+
+    Example:
+
+    >>> require_local("digits")
+    """
+    loader = _DATA_SETS.get(one_of("name", name, names()))
+    if not isinstance(loader, _Published) or name == "digits":
+        return
+    if not sources.is_local(name, data_dir):
+        where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+        raise FileNotFoundError(
+            f"Data set '{name}' is not on this machine: neither tensorflow-datasets "
+            f"nor {name}.npz has it in {where}, nor has the cache of keras.datasets. "
+            "Remedy: --download, or --data-dir (TFDS_DATA_DIR) where it is."
+        )
 
 
 def save_npz(

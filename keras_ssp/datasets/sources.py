@@ -56,6 +56,38 @@ def read(source: str, name: str, data_dir: str | None) -> tuple[Split, Split]:
     ) from cause
 
 
+def is_local(name: str, data_dir: str | None) -> bool:
+    """Whether a source has a published data set on this machine, as far as files tell.
+
+    Raises:
+        FileNotFoundError: If `data_dir` is no folder.
+    """
+    if data_dir is not None and not pathlib.Path(data_dir).is_dir():
+        raise FileNotFoundError(
+            f"`data_dir` must be a folder. Received: data_dir={data_dir!r}, which "
+            "does not exist."
+        )
+    home = pathlib.Path.home()
+    given = data_dir or os.environ.get("TFDS_DATA_DIR")
+    folder = pathlib.Path(given or home / "tensorflow_datasets")
+    cache = pathlib.Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
+    return (
+        (pathlib.Path(given or ".") / f"{name}.npz").is_file()
+        or any(folder.glob(f"{name}/*/dataset_info.json"))
+        or any(folder.glob(f"{name}/*/*/dataset_info.json"))
+        or any(cache.glob(_KERAS_FILES[name]))
+    )
+
+
+# What `keras.datasets` leaves in its cache.
+_KERAS_FILES = {
+    "mnist": "mnist.npz",
+    "fashion_mnist": "fashion-mnist/*",
+    "cifar10": "cifar-10-batches-py*",
+    "cifar100": "cifar-100-python*",
+}
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or "no message").splitlines()[0][:200]
 

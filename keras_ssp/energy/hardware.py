@@ -16,10 +16,12 @@ chip.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeAlias
 
+from keras_ssp._config_file import read_config
 from keras_ssp._registry import Registry
 from keras_ssp.energy.formulas import (
     EnergyModel,
@@ -112,11 +114,14 @@ def get(identifier: EnergyModelLike) -> EnergyModel:
     Args:
         identifier: A registered name, an `EnergyModel`, or a mapping with at least
             `ac_pj` and `mac_pj` (`kind` and `name` default to `"arithmetic"` and
-            `"custom"`), such as `EnergyModel.to_dict` returns.
+            `"custom"`), such as `EnergyModel.to_dict` returns; a price
+            `neuron_update_pj` makes it a `NeuromorphicEnergyModel`. Or the path of a
+            `.toml` or `.json` file that holds such a mapping, named after the file.
 
     Raises:
         ValueError: If the name, the kind or a key is unknown, or a constant is
             missing, negative or not finite.
+        OSError: If the file cannot be read.
 
     Example:
 
@@ -127,6 +132,9 @@ def get(identifier: EnergyModelLike) -> EnergyModel:
         return identifier
     if isinstance(identifier, Mapping):
         return _from_config(dict(identifier))
+    if str(identifier).endswith((".toml", ".json")):
+        path = pathlib.Path(str(identifier))
+        return _from_config({"name": path.stem, **read_config(path)})
     found = _MODELS.find(identifier)
     if found is None:
         raise ValueError(_MODELS.unknown(identifier))
@@ -135,6 +143,10 @@ def get(identifier: EnergyModelLike) -> EnergyModel:
 
 def _from_config(config: Config) -> EnergyModel:
     received = dict(config)
+    if "neuron_update_pj" in config:  # one price, whether the neuron fires or not
+        price = config.pop("neuron_update_pj")
+        prices = {"active_pj": price, "inactive_pj": price}
+        config = {"kind": NeuromorphicEnergyModel.kind, **prices, **config}
     kind = config.pop("kind", EnergyModel.kind)
     cls = _KINDS.find(kind)
     if cls is None:

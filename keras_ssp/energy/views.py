@@ -19,6 +19,9 @@ from keras_ssp.energy.rows import LayerReport, columns_of
 from keras_ssp.tables import Table, format_energy, format_share
 from keras_ssp.types import Axes, Config, Figure, StrPath
 
+# What a terminal that is too narrow for the narrow table does without, in this order.
+_LEFT_OUT = ("share", "penalty_share", "rate")
+
 
 class ReportViews:
     """The part of `EnergyReport` that shows it and writes it."""
@@ -68,13 +71,22 @@ class ReportViews:
                 Defaults to `False`.
             columns: Names of fields of `LayerReport`, such as `["spikes", "macs"]`,
                 that are shown in their place.
-            width: Characters a line, as far as the numbers allow. Defaults to the
-                terminal's, or 88 where there is none.
+            width: Characters a line; where there are too few of them, columns are
+                left out. Defaults to the terminal's, or 88 where there is none.
         """
         width = positive_int("width", width, optional=True)
         if width is None:
             width = shutil.get_terminal_size((88, 24)).columns
-        return self.table(wide=wide, columns=columns).text(width)
+        if wide or columns is not None:
+            return self.table(wide=wide, columns=columns).text(width)
+        left = columns_of(self.layers, wide=False)
+        text = self._table(None, left).text(width)
+        for name in _LEFT_OUT:
+            if max(len(line) for line in text.splitlines()) <= width:
+                break
+            left = [column for column in left if column.name != name]
+            text = self._table(None, left).text(width)
+        return text
 
     def table(
         self,

@@ -17,6 +17,8 @@ from keras_ssp.surrogates import Surrogate, SurrogateLike
 from keras_ssp.types import Tensor, TensorLike
 
 RESETS = ("hard", "soft", "none")
+# As snnTorch calls them.
+_ALSO_CALLED = {"zero": "hard", "subtract": "soft"}
 # A learned threshold stays above 0: Keras' own smallest number.
 _LEAST_THRESHOLD = keras.config.epsilon()
 
@@ -120,7 +122,8 @@ class LIF(SpikingLayer):
             with Keras' own initialisers, without normalisation, learn (measured in
             docs/results/defaults.md). 1.0 is that of the paper's networks.
         reset: `"hard"` (to 0), `"soft"` (subtract the threshold) or `"none"`.
-            Defaults to `"hard"`.
+            Defaults to `"hard"`. `"zero"` and `"subtract"`, as elsewhere, are
+            understood.
         surrogate: Name, config or `keras_ssp.surrogates.Surrogate`. Defaults to
             `"triangle"`.
         detach_reset: Whether the backward pass ignores the reset's dependence on
@@ -133,7 +136,9 @@ class LIF(SpikingLayer):
         fan_out: Synapses that each neuron's spike drives, a number or an array
             that broadcasts against the features. Needed in subclassed models,
             which have no graph to read; elsewhere it replaces what is counted.
-        **kwargs: Arguments of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`; and `tau`, a time constant of at
+            least 1 in steps, in place of `beta`: `beta = 1 - 1 / tau`. (SpikingJelly's
+            `LIFNode(tau)` also divides the input by tau; here it is not.)
 
     Input shape: `(batch * T, ...)`. Output shape: the same; a list of two such
     tensors with `return_potential=True`.
@@ -171,6 +176,8 @@ class LIF(SpikingLayer):
         fan_out: TensorLike | None = None,
         **kwargs: Any,
     ) -> None:
+        if "tau" in kwargs:
+            beta = _beta_of(kwargs.pop("tau"), beta)
         super().__init__(
             return_potential=return_potential,
             time_steps=time_steps,
@@ -179,7 +186,8 @@ class LIF(SpikingLayer):
         )
         self.beta = real("beta", beta, low=0.0, high=1.0)
         self.threshold = real("threshold", threshold, above=0.0)
-        self.reset = one_of("reset", reset, RESETS)
+        known = isinstance(reset, str) and reset in _ALSO_CALLED
+        self.reset = _ALSO_CALLED[reset] if known else one_of("reset", reset, RESETS)
         self.surrogate = surrogates.get(surrogate)
         self.detach_reset = boolean("detach_reset", detach_reset)
         self.learn_beta = boolean("learn_beta", learn_beta)
@@ -193,3 +201,14 @@ class LIF(SpikingLayer):
             detach_reset=self.detach_reset,
             initial_potential=self.initial_potential,
         )
+
+
+def _beta_of(tau: Any, beta: float) -> float:
+    """`beta` of a time constant."""
+    tau = real("tau", tau, low=1.0)
+    if beta != LIF.__init__.__defaults__[0]:  # type: ignore[index]
+        raise ValueError(
+            "`tau` must be given in place of `beta`, not beside it. Received: "
+            f"tau={tau}, beta={beta}."
+        )
+    return 1.0 - 1.0 / tau

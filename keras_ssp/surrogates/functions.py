@@ -104,7 +104,7 @@ class FastSigmoid(Surrogate):
         return ops.square(1.0 / (1.0 + self.slope * ops.abs(x)))
 
 
-@register("arctan", package="keras_ssp")
+@register("arctan", "atan", package="keras_ssp")
 class ArcTan(Surrogate):
     """`(slope / 2) / (1 + (pi / 2 * slope * x)**2)`: area 1, peak `slope / 2`.
 

@@ -96,10 +96,16 @@ class RunFolder:
             return  # without a data.json, config.json tells what was asked for
         if different:
             k = different[0]
+            why = ""
+            if "epochs" in different:
+                why = (
+                    " The learning rate falls over all epochs, so a longer training is "
+                    "another one. Remedy: a folder of its own (--run-dir)."
+                )
             raise ValueError(
                 f"`config` must be that of the run to resume in {self.path}, but "
                 f"differs in {', '.join(different)}. Received: {k}={new[k]!r}, was "
-                f"{old[k]!r}."
+                f"{old[k]!r}.{why}"
             )
 
     def record_data(self, data: ImageData) -> None:

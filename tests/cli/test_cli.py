@@ -1,19 +1,28 @@
 """The command line, from flags to files."""
 
+import contextlib
 import dataclasses
+import fcntl
+import io
 import json
+import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 
+import keras
 import pytest
 
-from keras_ssp import __version__, cli
+from keras_ssp import __version__, cli, datasets
 from keras_ssp.cli.flags import config_values
 from keras_ssp.cli.train import run_name
 from keras_ssp.energy import EnergyReport
 from keras_ssp.studies import demo
 from keras_ssp.training.config import TrainConfig
+from tests.helpers import SLOW
 
 pytest.importorskip("matplotlib")
 FAST = ["--width", "0.25", "--time-steps", "2", "--epochs", "1", "--verbose", "0"]
@@ -91,6 +100,10 @@ def test_flags_win_over_the_config_file(tmp_path):
         (
             TrainConfig(activation="relu", penalty="none"),
             "digits_small_cnn_relu_s0",
+        ),
+        (
+            TrainConfig(time_steps=8, width=0.5, epochs=3, reset="soft"),
+            "digits_small_cnn_none_w0.5_T8_resetsoft_e3_s0",
         ),
     ],
 )
@@ -179,3 +192,107 @@ def test_demo_prints_and_writes_what_it_says(tmp_path, monkeypatch, capsys):
     }
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["no penalty"] == settings[0].runs[0].summary()
+
+
+def test_lambda_of_0_and_nothing_to_go_on_with_are_said(tmp_path, capsys):
+    small = [*FAST[:-2], "--run-dir", tmp_path, "--resume"]
+    assert run("train", *small) == 0
+    out, error = capsys.readouterr()
+    assert "lambda is 0, so the synaptic penalty does nothing" in error
+    assert f"nothing to go on with in {tmp_path}" in error
+    assert "17/17 - " in out  # a line per epoch: this is no terminal
+    assert not {"\x1b", "\b", "\r"} & {*out}
+    assert run("train", *small, "--epochs", "2", "-q") == 2
+    error = capsys.readouterr().err
+    assert "a longer training is another one. Remedy: a folder of its own" in error
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """A data set whose loader is interrupted, as by Ctrl-C."""
+    registry = datasets.registry._DATA_SETS
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    @datasets.register("stopping")
+    def load(data_dir):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_who_interrupts_hears_how_to_go_on(command, stopping, tmp_path, capsys):
+    study = tmp_path / "study.toml"
+    study.write_text('[train]\ndata = "stopping"\n[grid]\npenalties = ["none"]\n')
+    arguments = {
+        "train": ["--data", "stopping", "--run-dir", tmp_path / "run"],
+        "compare": [study, "--out", tmp_path / "out"],
+    }[command]
+    assert run(command, *arguments) == 130
+    said = {"train": "command with --resume goes on", "compare": "command goes on"}
+    assert f"interrupted; the same {said[command]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [None, "nowhere"])
+def test_data_that_is_not_here_is_said_and_nothing_made(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    where = [] if folder is None else ["--data-dir", tmp_path / folder]
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert run("train", "--data", "cifar10", *where) == 2
+    wanted = "'cifar10' is not on this machine" if folder is None else "be a folder"
+    assert wanted in said.getvalue() and len(said.getvalue().splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_data_that_is_here_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    with pytest.raises(FileNotFoundError):
+        datasets.require_local("mnist", str(tmp_path))
+    (tmp_path / "mnist.npz").write_text("")
+    datasets.require_local("mnist", str(tmp_path))
+    prepared = tmp_path / "cifar10" / "3.0.2"
+    prepared.mkdir(parents=True)
+    (prepared / "dataset_info.json").write_text("{}")
+    datasets.require_local("cifar10", str(tmp_path))
+
+
+def test_doctor_says_what_there_is(capsys, tmp_path):
+    assert run("doctor", "--data-dir", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"keras +\| {re.escape(keras.__version__)}", out)
+    assert re.search(r"data: digits +\| here", out)
+    assert re.search(r"data: mnist +\| not on this machine", out)
+
+
+def test_nobody_reads_to_the_end():
+    """`keras-ssp doctor | head -1`, as a shell runs it."""
+    command = f"{sys.executable} -m keras_ssp doctor | head -1; exit ${{PIPESTATUS[0]}}"
+    found = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert found.returncode in (0, 141) and "roken" not in found.stderr
+
+
+@SLOW
+def test_a_terminal_has_bars(tmp_path):
+    """Through a pseudo-terminal of 60 columns; the table fits it."""
+    command = [sys.executable, "-m", "keras_ssp", "train", *FAST[:-2]]
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    process = subprocess.Popen(
+        [*command, "--run-dir", str(tmp_path)],
+        stdout=inner,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ),  # readline leaves COLUMNS where Python does not see it
+    )
+    os.close(inner)
+    chunks = []
+    with contextlib.suppress(OSError):  # what the end of a terminal is on Linux
+        while chunk := os.read(outer, 4096):
+            chunks.append(chunk)
+    assert process.wait() == 0
+    text = b"".join(chunks).decode()
+    assert "\b" in text or "\x1b" in text
+    table = [line.strip() for line in text.splitlines() if line.startswith(("|", "+"))]
+    assert table and max(map(len, table)) <= 60

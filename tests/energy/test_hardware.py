@@ -232,3 +232,28 @@ def test_register_refuses(registry):
 def test_bad_counts(counts, message):
     with pytest.raises(ValueError, match=message):
         LayerCounts(**counts)
+
+
+PRICES = {"ac_pj": 0.1, "mac_pj": 1.0, "neuron_update_pj": 2.0}
+
+
+def test_a_table_of_prices_with_one_for_a_neuron_update():
+    model = hardware.get(PRICES)
+    counts = LayerCounts(kind="spiking", synops=100, neurons=5, updates=20, spikes=3)
+    assert model.layer_energy(counts) == pytest.approx(0.1 * 100 + 2.0 * 20)
+    assert hardware.get(model.to_dict()) == model
+
+
+def test_prices_of_a_file_have_its_name(tmp_path):
+    toml, table = tmp_path / "chip.toml", tmp_path / "chip.json"
+    toml.write_text("\n".join(f"{k} = {v}" for k, v in PRICES.items()))
+    table.write_text(json.dumps(PRICES))
+    for path in (toml, table, str(toml)):
+        model = hardware.get(path)
+        assert model.name == "chip"
+        assert model.to_dict() == {**hardware.get(PRICES).to_dict(), "name": "chip"}
+    toml.write_text("ac_pj = 0.1")
+    with pytest.raises(ValueError, match="`energy_model` must have the keys"):
+        hardware.get(toml)
+    with pytest.raises(FileNotFoundError):
+        hardware.get(tmp_path / "none.toml")

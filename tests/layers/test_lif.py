@@ -252,3 +252,18 @@ def test_potential_output_feeds_other_layers():
     y = layers.Concatenate()([spikes, potential])
     model = keras.Model(x, RateReadout("last")(layers.Dense(2)(y)))
     assert model(np.ones((5, 4), "float32")).shape == (5, 2)
+
+
+def test_names_that_people_bring():
+    """What snnTorch and SpikingJelly call the same things."""
+    brought = LIF(tau=2.0, reset="subtract", surrogate="atan")
+    own = LIF(0.5, reset="soft", surrogate="arctan")
+    assert {**brought.get_config(), "name": 0} == {**own.get_config(), "name": 0}
+    assert LIF(tau=4.0, reset="zero").beta == 0.75
+    assert LIF(tau=1.0).beta == 0.0
+    with pytest.raises(ValueError, match="`tau` must be given in place of"):
+        LIF(0.9, tau=2.0)
+    with pytest.raises(ValueError, match="`tau` must be"):
+        LIF(tau=0.5)
+    with pytest.raises(ValueError, match="Did you mean 'soft'"):
+        LIF(reset="sof")

@@ -241,7 +241,7 @@ def test_get_returns_an_instance_as_it_is():
 
 @pytest.mark.parametrize("unknown", ["Triangle", "", None, 3, int, {"width": 1.0}])
 def test_get_of_the_unknown_lists_the_names(unknown):
-    wanted = "`surrogate` must be one of 'arctan', 'fast_sigmoid', .*'triangle'"
+    wanted = "`surrogate` must be one of 'arctan', 'atan', 'fast_sigmoid', .*'triangle'"
     with pytest.raises(ValueError, match=wanted) as error:
         surrogates.get(unknown)
     assert f"Received: surrogate={unknown!r}." in str(error.value)

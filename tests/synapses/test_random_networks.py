@@ -35,12 +35,22 @@ def fired(model, x):
     return found
 
 
+def penalized(model, penalty):
+    """`penalize`, where it does not refuse what it says it cannot count."""
+    try:
+        return penalize(model, penalty)
+    except ValueError as error:
+        if "before the max pooling" not in str(error):
+            raise
+        pytest.skip(f"refused by name: {error}")
+
+
 @pytest.mark.parametrize("seed", range(GRAPHS))
 def test_counts_penalty_and_loss_equal_the_count_by_hand(seed):
     network = RandomNetwork(seed)
     model, x = network.model, data(seed)
     p = [1, 1.5, 2, 3][seed % 4]
-    penalize(model, SynapticPenalty(0.5, p=p))
+    penalized(model, SynapticPenalty(0.5, p=p))
     synops = network.synops(fired(model, x), len(x))
     meter = EnergyMeter(model)
     counts, _ = meter.run(x)
@@ -63,7 +73,7 @@ def test_counts_penalty_and_loss_equal_the_count_by_hand(seed):
 def test_after_surgery_the_penalty_is_that_of_the_new_graph(seed):
     """A new head on a penalised network, in a model that was never penalised itself."""
     network = RandomNetwork(seed)
-    penalize(network.model, SynapticPenalty(1.0))
+    penalized(network.model, SynapticPenalty(1.0))
     dense = [layer for layer in network.synapses if isinstance(layer[0], layers.Dense)]
     last, size, source = dense[-1]
     wide = layers.Dense(last.units + 4)
