@@ -27,6 +27,7 @@ from keras_ssp.energy import EnergyReport as EnergyReport
 from keras_ssp.energy import compare_reports as compare_reports
 from keras_ssp.energy import energy_report as energy_report
 from keras_ssp.energy import penalty_values as penalty_values
+from keras_ssp.energy import record as record
 from keras_ssp.energy import register_energy_model as register_energy_model
 from keras_ssp.layers import LIF as LIF
 from keras_ssp.layers import DirectEncoding as DirectEncoding

@@ -37,8 +37,8 @@ PUBLIC = {
     """,
     "keras_ssp.energy": """
         EnergyMeter EnergyModel EnergyModelLike EnergyReport LayerCounts LayerReport
-        MemoryEnergyModel NeuromorphicEnergyModel ReportComparison compare_reports
-        energy_report get names
+        MemoryEnergyModel NeuromorphicEnergyModel Recording ReportComparison
+        compare_reports energy_report get names
         penalty_values register_energy_model
     """,
     "keras_ssp.layers": """

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from keras_ssp import __version__
-from keras_ssp.cli import compare, demo, doctor, export, report, serve, train
+from keras_ssp.cli import compare, demo, doctor, export, report, serve, spikes, train
 from keras_ssp.cli.program import run
 
 
@@ -24,6 +24,6 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"keras-ssp {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, train, report, compare, export, serve, doctor):
+    for command in (demo, train, report, spikes, compare, export, serve, doctor):
         command.add(commands)
     return top

@@ -17,8 +17,9 @@ from keras_ssp.conversion.batch_norm import is_batch_norm
 from keras_ssp.conversion.canonical import CHANNELWISE, NOTHING_AT_INFERENCE
 from keras_ssp.conversion.linear import LinearWeights, channel_axis, is_linear_layer
 from keras_ssp.datasets.inputs import first_inputs
-from keras_ssp.graph import Call, Edge, Graph, run, timeline
+from keras_ssp.graph import Call, Edge, Graph, timeline
 from keras_ssp.graph.keras_private import require_model
+from keras_ssp.graph.values import Values
 from keras_ssp.layers import DirectEncoding
 from keras_ssp.types import Array, Data, Tensor
 
@@ -96,7 +97,7 @@ def calibrate(
     wanted = _Wanted(real("mean", mean), real("deviation", deviation, above=0.0))
     graph = graph_lib.trace(model)
     first = first_inputs(x, model, positive_int("batch_size", batch_size))
-    values = _Values(
+    values = Values(
         graph, [ops.convert_to_tensor(t) for t in keras.tree.flatten(first)]
     )
     rates: dict[str, float] = {}
@@ -117,52 +118,6 @@ def calibrate(
     return rates
 
 
-class _Values:
-    """The tensors of one batch, each made when it is asked for."""
-
-    def __init__(self, graph: Graph, inputs: list[Tensor]) -> None:
-        self._producers = graph.producers()
-        self._graph = graph
-        self._known: dict[Edge, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
-
-    def of(self, edge: Edge) -> Array:
-        """The value of an edge, in float64."""
-        self._make(edge)
-        known = ops.cast(self._known[edge], "float32")
-        return np.asarray(ops.convert_to_numpy(known), "float64")
-
-    def forget(self, edge: Edge) -> None:
-        """Has an edge, and what is made of it, made again."""
-        stale = {edge}
-        for call in self._graph.calls:
-            if stale.intersection(call.inputs):
-                stale.update(call.outputs)
-        for old in stale:
-            self._known.pop(old, None)
-
-    def _make(self, wanted: Edge) -> None:
-        # Not recursively: a network may be deeper than Python's stack.
-        waiting = [wanted]
-        while waiting:
-            edge = waiting[-1]
-            missing = [] if edge in self._known else self._missing(edge)
-            waiting.extend(missing)
-            if not missing:
-                waiting.pop()
-                if edge not in self._known:
-                    self._run(self._producers[edge][0])
-
-    def _missing(self, edge: Edge) -> list[Edge]:
-        call = self._producers[edge][0]
-        return [e for e in call.inputs if e not in self._known]
-
-    def _run(self, call: Call) -> None:
-        # No loss is recorded, and no state (of random numbers, of batches) moves on.
-        with keras.StatelessScope():
-            outputs = run(call, [self._known[e] for e in call.inputs], call.layer)
-        self._known.update(zip(call.outputs, outputs, strict=True))
-
-
 @dataclasses.dataclass(frozen=True)
 class _Wanted:
     """Mean and deviation of a current, in thresholds."""
@@ -170,7 +125,7 @@ class _Wanted:
     mean: float
     deviation: float
 
-    def give(self, neurons: Call, graph: Graph, values: _Values) -> bool:
+    def give(self, neurons: Call, graph: Graph, values: Values) -> bool:
         """Gives them to the current of a spiking layer, if one layer makes it."""
         theta = float(np.mean(ops.convert_to_numpy(_threshold(neurons.layer))))
         source = _source(neurons.inputs[0], graph)
@@ -183,7 +138,7 @@ class _Wanted:
         values.forget(source.outputs[0])
         return made
 
-    def _scale(self, source: Call, edge: Edge, theta: float, values: _Values) -> bool:
+    def _scale(self, source: Call, edge: Edge, theta: float, values: Values) -> bool:
         current = values.of(edge)
         axis = 1 + channel_axis(source.layer, current.ndim - 1)
         means, spread = _statistics(current, axis)
@@ -196,7 +151,7 @@ class _Wanted:
         weights.put_into(source.layer)
         return True
 
-    def _normalise(self, source: Call, theta: float, values: _Values) -> bool:
+    def _normalise(self, source: Call, theta: float, values: Values) -> bool:
         norm = source.layer
         inputs = values.of(source.inputs[0])
         axes = tuple(k for k in range(inputs.ndim) if k != norm.axis % inputs.ndim)

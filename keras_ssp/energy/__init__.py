@@ -16,6 +16,8 @@ from keras_ssp.energy.hardware import register_energy_model as register_energy_m
 from keras_ssp.energy.measure import energy_report as energy_report
 from keras_ssp.energy.measure import penalty_values as penalty_values
 from keras_ssp.energy.meter import EnergyMeter as EnergyMeter
+from keras_ssp.energy.recording import Recording as Recording
+from keras_ssp.energy.recording import record as record
 from keras_ssp.energy.report import EnergyReport as EnergyReport
 from keras_ssp.energy.report import LayerReport as LayerReport
 

@@ -9,3 +9,7 @@ from keras_ssp.figures.curves import history as history
 from keras_ssp.figures.frontier import frontier as frontier
 from keras_ssp.figures.layers import layer_bars as layer_bars
 from keras_ssp.figures.layers import layer_shares as layer_shares
+from keras_ssp.figures.spikes import potentials as potentials
+from keras_ssp.figures.spikes import raster as raster
+from keras_ssp.figures.spikes import spike_rates as spike_rates
+from keras_ssp.figures.spikes import spikes_over_time as spikes_over_time

@@ -30,6 +30,23 @@ def new_figure(
     return figure, list(axes)
 
 
+def new_rows(
+    rows: int, *, width: float = 7.5, height: float = 1.8
+) -> tuple[Figure, list[Axes]]:
+    """A figure with axes one below the other, `height` inches each.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    figure = require("matplotlib.figure", extra="plots").Figure(
+        figsize=(width, 0.4 + height * rows), layout="constrained"
+    )
+    axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes)
+
+
 def save(figure: Figure, path: StrPath | None) -> Figure:
     """Writes a figure, if there is a path, and returns it."""
     if path is not None:

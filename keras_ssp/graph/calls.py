@@ -59,6 +59,11 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Config
 
+    @property
+    def numbered_name(self) -> str:
+        """Its name, with the index where the same layer was called before."""
+        return self.name if self.index == 0 else f"{self.name}:{self.index}"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:

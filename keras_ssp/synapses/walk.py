@@ -102,7 +102,7 @@ class Walk:
         steps = self.states[edge] or 1
         return Weighted(
             layer=call.layer,
-            name=_numbered(call),
+            name=call.numbered_name,
             position=self.positions[call],
             dense=macs,
             macs=macs * steps,
@@ -130,7 +130,7 @@ class Walk:
         found.append(
             Weighted(
                 layer=call.layer,
-                name=_numbered(call),
+                name=call.numbered_name,
                 position=position,
                 dense=tap.total,
                 macs=0.0,
@@ -166,7 +166,7 @@ class Walk:
         macs = self._pull(edge, tap) + extra
         return Weighted(
             layer=call.layer,
-            name=_numbered(call),
+            name=call.numbered_name,
             position=self.positions[call],
             dense=tap.total + extra,
             macs=macs * steps,
@@ -216,7 +216,7 @@ class Walk:
             taps = merge(self.taps.get(edge, []))
         return Site(
             layer=call.layer,
-            name=_numbered(call),
+            name=call.numbered_name,
             position=self.positions[call],
             index=call.index,
             size=size,
@@ -253,10 +253,6 @@ class Walk:
 
 def _emits(layer: Operation) -> bool:
     return bool(getattr(layer, "emits_events", False))
-
-
-def _numbered(call: Call) -> str:
-    return call.name if call.index == 0 else f"{call.name}:{call.index}"
 
 
 def _elements(edge: Edge) -> int:
