@@ -17,6 +17,8 @@ from keras_ssp.surrogates import Surrogate, SurrogateLike
 from keras_ssp.types import Tensor, TensorLike
 
 RESETS = ("hard", "soft", "none")
+# Half-base of the default surrogate, in thresholds: at 1 its derivative is 0 at rest.
+_REACH = 1.25
 # As snnTorch calls them.
 _ALSO_CALLED = {"zero": "hard", "subtract": "soft"}
 # A learned threshold stays above 0: Keras' own smallest number.
@@ -118,14 +120,15 @@ class LIF(SpikingLayer):
         beta: Float in [0, 1], the share of potential kept from step to step.
             Defaults to 0.5.
         threshold: Positive float, the potential at which a neuron fires (`>=`).
-            Defaults to 0.5: the surrogate then reaches neurons at rest, so that layers
-            with Keras' own initialisers, without normalisation, learn (measured in
-            docs/results/defaults.md). 1.0 is that of the paper's networks.
+            Defaults to 1.0.
         reset: `"hard"` (to 0), `"soft"` (subtract the threshold) or `"none"`.
             Defaults to `"hard"`. `"zero"` and `"subtract"`, as elsewhere, are
             understood.
-        surrogate: Name, config or `keras_ssp.surrogates.Surrogate`. Defaults to
-            `"triangle"`.
+        surrogate: Name, config or `keras_ssp.surrogates.Surrogate`. Defaults to a
+            `Triangle` of width `max(1, 1.25 * threshold)`: wide enough to reach neurons
+            at rest, so that layers with Keras' own initialisers, without normalisation,
+            learn (measured in docs/results/defaults.md). `"triangle"`, of width 1, is
+            that of the networks of `keras_ssp.models`.
         detach_reset: Whether the backward pass ignores the reset's dependence on
             the spike. Defaults to `False`.
         learn_beta: Whether `beta` is a trainable weight (kept within [0, 1]).
@@ -149,7 +152,7 @@ class LIF(SpikingLayer):
 
     Example:
 
-    >>> layer = LIF(beta=0.5, threshold=1.0, time_steps=3)
+    >>> layer = LIF(beta=0.5, time_steps=3)
     >>> x = np.array([[0.8], [0.8], [0.8]], "float32")  # one sample, three steps
     >>> np.asarray(layer(x)).ravel().tolist()
     [0.0, 1.0, 0.0]
@@ -164,9 +167,9 @@ class LIF(SpikingLayer):
         self,
         beta: float = 0.5,
         *,
-        threshold: float = 0.5,
+        threshold: float = 1.0,
         reset: str = "hard",
-        surrogate: SurrogateLike = "triangle",
+        surrogate: SurrogateLike | None = None,
         detach_reset: bool = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,
@@ -188,6 +191,8 @@ class LIF(SpikingLayer):
         self.threshold = real("threshold", threshold, above=0.0)
         known = isinstance(reset, str) and reset in _ALSO_CALLED
         self.reset = _ALSO_CALLED[reset] if known else one_of("reset", reset, RESETS)
+        if surrogate is None:
+            surrogate = surrogates.Triangle(max(1.0, _REACH * self.threshold))
         self.surrogate = surrogates.get(surrogate)
         self.detach_reset = boolean("detach_reset", detach_reset)
         self.learn_beta = boolean("learn_beta", learn_beta)
