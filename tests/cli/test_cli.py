@@ -66,6 +66,12 @@ def test_train_then_report_in_every_format(tmp_path, capsys):
     assert run("report", folder, "--columns", "spike") == 2
     assert "`columns` must be one of" in capsys.readouterr().err
 
+    for kind in ("raster", "rates", "time", "potentials"):
+        assert run("spikes", folder, "--kind", kind, "--samples", "5") == 0
+        assert (folder / f"spikes_{kind}.png").read_bytes().startswith(b"\x89PNG")
+    assert run("spikes", folder, "--sample", "539") == 2
+    assert "`sample` must be below 539" in capsys.readouterr().err
+
     (folder / "config.json").unlink()
     assert run("report", folder) == 2
     assert "`data` must be given" in capsys.readouterr().err

@@ -118,7 +118,8 @@ def test_train_and_report(folder):
     flags += ["--penalty", "my_penalty", "--weight", "1e-3", "--neuron", "boost=2.0"]
     found = run(folder, "train", "--import", "my_module", *flags, "--verbose", "0")
     assert found.returncode == 0, found.stderr
-    saved = folder / "runs" / "my_data_my_network_my_neuron_my_penalty_0.001_s0"
+    (saved,) = (folder / "runs").iterdir()
+    assert saved.name.startswith("my_data_my_network_my_neuron_my_penalty_0.001_")
     config = json.loads((saved / "config.json").read_text())
     assert config["neuron"] == {"boost": 2.0} and config["data"] == "my_data"
 
