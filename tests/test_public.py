@@ -21,7 +21,7 @@ PUBLIC = {
         SynapticPenalty TrainConfig
         calibrate callbacks compare_reports conversion convert datasets energy
         energy_report export export_front fan_out layers models pareto penalize
-        penalties penalty_values
+        penalties penalty_values record
         register_energy_model serving set_penalty_weight spiking studies surrogates
         synapses train training tuner types
     """,
@@ -39,7 +39,8 @@ PUBLIC = {
         EnergyMeter EnergyModel EnergyModelLike EnergyReport LayerCounts LayerReport
         MemoryEnergyModel NeuromorphicEnergyModel Recording ReportComparison
         compare_reports energy_report get names
-        penalty_values register_energy_model
+        penalty_values record
+        register_energy_model
     """,
     "keras_ssp.layers": """
         DirectEncoding Dynamics Encoding EventFrames LIF LatencyEncoding

@@ -7,6 +7,7 @@ import warnings
 
 import keras
 
+from keras_ssp import graph
 from keras_ssp._checks import positive_int, text
 from keras_ssp.callbacks.flags import say_of_flags, say_of_start
 from keras_ssp.datasets.inputs import first_inputs
@@ -76,7 +77,9 @@ class EnergyMonitor(keras.callbacks.Callback):
         # itself, and a normalised penalty means the same in every network.
         guessed = [p for p in penalties if p is not None and not p.normalize]
         measured = self._meter.report(first, batch_size=self.batch_size)
-        say_of_start(measured)
+        inner = graph.inner_layers(self.model)
+        norms = [k for k in inner if isinstance(k, keras.layers.BatchNormalization)]
+        say_of_start(measured, normalised=bool(norms))
         if any(not hasattr(p, "target") for p in guessed):
             self._omega = self._meter.omega(measured)
         self.report = None

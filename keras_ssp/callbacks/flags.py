@@ -36,17 +36,19 @@ def say_of_flags(report: EnergyReport, named: set[str]) -> None:
             )
 
 
-def say_of_start(report: EnergyReport) -> None:
+def say_of_start(report: EnergyReport, *, normalised: bool) -> None:
     """Warns of a network whose first epochs, or whose one step, are against it.
 
     What is said was measured: docs/results/defaults.md.
 
     Args:
         report: What was measured before the training.
+        normalised: Whether the network has batch normalisations: their moving
+            statistics are not those of the data yet, so its rates say nothing.
     """
     rows = [row for row in report.layers if row.is_neuron]
     hardly = [row.name for row in rows if row.rate < 0.005]
-    if hardly:
+    if hardly and not normalised:
         warnings.warn(
             f"{listed(hardly)} hardly firing before the training (under 0.5 % of the "
             "neurons and steps), so little reaches the layers after it, and they learn "

@@ -67,13 +67,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--format", choices=_FORMATS, default="text", help="default: text"
     )
-    command.add_argument("--wide", action="store_true", help="all columns in the text")
-    command.add_argument(
-        "--columns",
-        default=None,
-        help="columns of the text, by name and with commas between them, such as "
-        f"spikes,macs: {', '.join(COLUMNS)}",
-    )
+    _column_flags(command)
     command.add_argument(
         "--output", type=pathlib.Path, default=None, help="file instead of the terminal"
     )
@@ -81,6 +75,16 @@ def add(commands: Any) -> None:
         "--plot", type=pathlib.Path, default=None, help="image file of the layers"
     )
     verbose_flag(command)
+
+
+def _column_flags(command: Any) -> None:
+    command.add_argument("--wide", action="store_true", help="all columns in the text")
+    command.add_argument(
+        "--columns",
+        default=None,
+        help="columns of the text, by name and with commas between them, such as "
+        f"spikes,macs: {', '.join(COLUMNS)}",
+    )
 
 
 def _report(arguments: Any) -> None:

@@ -108,4 +108,3 @@ def test_what_cannot_be_recorded_is_refused():
     plain = keras.Sequential([keras.Input((8, 8, 2)), layers.Flatten()])
     with pytest.raises(ValueError, match="`model` must have layers that emit spikes"):
         record(plain, x)
-
