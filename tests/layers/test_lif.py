@@ -50,6 +50,7 @@ def check_against_numpy(steps, reset, detach, *, beta, threshold, initial):
     rng = np.random.default_rng(1)
     ds, du = rng.normal(size=(2, *x.shape))
     layer = LIF(
+        surrogate="triangle",
         **neuron,
         detach_reset=detach,
         learn_beta=True,
