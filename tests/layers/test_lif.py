@@ -118,7 +118,7 @@ def test_neuron_fires_at_the_threshold():
 def test_a_neuron_at_the_threshold_is_reset_in_the_backward_pass_too(steps):
     """What came before a hard reset does not matter after it."""
     how = {"reset": "hard", "detach_reset": True, "learn_beta": True}
-    layer = LIF(beta=1.0, threshold=1.0, time_steps=steps, **how)
+    layer = LIF(beta=1.0, surrogate="triangle", time_steps=steps, **how)
     x = np.zeros((steps, 1), "float32")
     x[0], x[1] = 1.0, 0.5  # exactly at the threshold, then half of it
     layer.build(x.shape)
@@ -213,7 +213,7 @@ def test_learned_parameters_stay_within_their_bounds():
         ({"beta": float("nan")}, "`beta` must be a number in"),
         ({"threshold": 0}, "`threshold` must be a finite number above 0"),
         ({"threshold": float("inf")}, "`threshold` must be a finite number above 0"),
-        ({"reset": "subtract"}, "`reset` must be one of 'hard', 'soft', 'none'"),
+        ({"reset": "subtraction"}, "`reset` must be one of 'hard', 'soft', 'none'"),
         ({"surrogate": "tirangle"}, "`surrogate` must be.*tirangle"),
         ({"initial_potential": float("nan")}, "`initial_potential` must be a finite"),
     ],
