@@ -16,6 +16,7 @@ from keras_ssp.cli.flags import (
     verbose_flag,
 )
 from keras_ssp.energy import (
+    EnergyModel,
     EnergyReport,
     ReportComparison,
     compare_reports,
@@ -89,12 +90,13 @@ def _column_flags(command: Any) -> None:
 
 def _report(arguments: Any) -> None:
     # A typing error shows before anything is read.
-    hardware.get(arguments.energy_model or "cmos45")
+    energy = hardware.get(arguments.energy_model or "cmos45")
     samples = positive_int("samples", arguments.samples, optional=True)
     columns = None
     if arguments.columns is not None:
-        columns = [one_of("columns", k, tuple(COLUMNS)) for k in _listed(arguments)]
-    reports = [_measured(path, arguments, samples) for path in arguments.model]
+        wanted = [name.strip() for name in arguments.columns.split(",")]
+        columns = [one_of("columns", name, tuple(COLUMNS)) for name in wanted]
+    reports = [_measured(path, arguments, samples, energy) for path in arguments.model]
     found: EnergyReport | ReportComparison = reports[0]
     if len(reports) > 1:
         names = [str(path) for path in arguments.model]
@@ -107,10 +109,6 @@ def _report(arguments: Any) -> None:
     else:
         arguments.output.write_text(written + "\n", encoding="utf-8")
         print(f"written to {arguments.output}")
-
-
-def _listed(arguments: Any) -> list[str]:
-    return [name.strip() for name in arguments.columns.split(",")]
 
 
 def _written(
@@ -135,7 +133,9 @@ def _written(
     }[arguments.format]()
 
 
-def _measured(path: pathlib.Path, arguments: Any, samples: int | None) -> EnergyReport:
+def _measured(
+    path: pathlib.Path, arguments: Any, samples: int | None, energy: EnergyModel
+) -> EnergyReport:
     from keras_ssp.training import load_run
 
     if (path / "saved_model.pb").is_file():
@@ -144,7 +144,7 @@ def _measured(path: pathlib.Path, arguments: Any, samples: int | None) -> Energy
     run = load_run(path, data=arguments.data, data_dir=arguments.data_dir)
     return run.report(
         samples=samples,
-        energy_model=hardware.get(arguments.energy_model or "cmos45"),
+        energy_model=energy,
         # A progress bar before JSON would spoil it for the next program.
         verbose=arguments.verbose if arguments.format == "text" else 0,
     )

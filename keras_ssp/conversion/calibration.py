@@ -21,7 +21,7 @@ from keras_ssp.graph import Call, Edge, Graph, timeline
 from keras_ssp.graph.keras_private import require_model
 from keras_ssp.graph.values import Values
 from keras_ssp.layers import DirectEncoding
-from keras_ssp.types import Array, Data, Tensor
+from keras_ssp.types import Array, Data
 
 # What a current may pass between the weights and the neurons.
 _PASSED = (DirectEncoding, *CHANNELWISE, *NOTHING_AT_INFERENCE)
@@ -127,7 +127,8 @@ class _Wanted:
 
     def give(self, neurons: Call, graph: Graph, values: Values) -> bool:
         """Gives them to the current of a spiking layer, if one layer makes it."""
-        theta = float(np.mean(ops.convert_to_numpy(_threshold(neurons.layer))))
+        threshold = neurons.layer.mean_threshold()
+        theta = 1.0 if threshold is None else threshold
         source = _source(neurons.inputs[0], graph)
         if source is None:
             return False
@@ -169,12 +170,6 @@ def _statistics(current: Array, axis: int) -> tuple[Array, float]:
     axes = tuple(k for k in range(current.ndim) if k != axis)
     means = current.mean(axes, keepdims=True)
     return means.squeeze(axes), float((current - means).std())
-
-
-def _threshold(layer: keras.layers.Layer) -> Tensor:
-    """The threshold of a spiking layer; 1 where its neuron names none."""
-    known = "threshold" in layer.dynamics().parameters
-    return layer.parameter("threshold") if known else ops.ones(())
 
 
 def _source(edge: Edge, graph: Graph) -> Call | None:

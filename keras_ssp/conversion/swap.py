@@ -17,6 +17,7 @@ from keras_ssp.conversion.canonical import (
     is_at_the_end,
     is_relu,
 )
+from keras_ssp.conversion.linear import LINEAR
 from keras_ssp.graph import Call, Graph, timeline
 from keras_ssp.graph.keras_private import require_model
 from keras_ssp.graph.rebuild import (
@@ -149,15 +150,15 @@ class _Swap:
             return [self._neuron(inputs[0], call, call.name)]
         activation = getattr(call.layer, "activation", None)
         last = is_at_the_end(call, self.graph)
-        if is_activation(call.layer) and activation not in _PLAIN:
+        function = activation not in _PLAIN
+        elementwise = type(call.layer) in _ELEMENTWISE
+        if elementwise or (is_activation(call.layer) and function):
             return self._left_or_last(call, inputs, last)
-        if type(call.layer) in _ELEMENTWISE:
-            return self._left_or_last(call, inputs, last)
+        if not (function and isinstance(call.layer, _WITH_ACTIVATION)):
+            return self._copied(call, inputs)
         inside = is_relu(activation)
-        split = inside or (last and activation not in _PLAIN)
-        if not split or not isinstance(call.layer, _WITH_ACTIVATION):
-            if activation not in _PLAIN and isinstance(call.layer, _WITH_ACTIVATION):
-                self._note(call, inputs)
+        if not (inside or last):
+            self._note(call, inputs)
             return self._copied(call, inputs)
         (value,) = self._copied(call, inputs, activation=None)
         if inside:
@@ -223,10 +224,4 @@ class _Swap:
 
 _ELEMENTWISE = (layers.LeakyReLU, layers.ELU, layers.PReLU, layers.Softmax)
 # Their `activation=` is the last thing that they do; a recurrent layer's is not.
-_WITH_ACTIVATION = (
-    *(layers.Dense, layers.EinsumDense),
-    *(layers.Conv1D, layers.Conv2D, layers.Conv3D),
-    *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
-    *(layers.SeparableConv1D, layers.SeparableConv2D),
-    *(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),
-)
+_WITH_ACTIVATION = (*LINEAR, layers.EinsumDense)

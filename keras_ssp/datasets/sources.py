@@ -72,7 +72,7 @@ def is_local(name: str, data_dir: str | None) -> bool:
     folder = pathlib.Path(given or home / "tensorflow_datasets")
     cache = pathlib.Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
     return (
-        (pathlib.Path(given or ".") / f"{name}.npz").is_file()
+        _npz_path(name, data_dir).is_file()
         or any(folder.glob(f"{name}/*/dataset_info.json"))
         or any(folder.glob(f"{name}/*/*/dataset_info.json"))
         or any(cache.glob(_KERAS_FILES[name]))
@@ -92,9 +92,13 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or "no message").splitlines()[0][:200]
 
 
-def _npz(name: str, data_dir: str | None) -> tuple[Split, Split]:
+def _npz_path(name: str, data_dir: str | None) -> pathlib.Path:
     folder = data_dir or os.environ.get("TFDS_DATA_DIR", ".")
-    path = pathlib.Path(folder) / f"{name}.npz"
+    return pathlib.Path(folder) / f"{name}.npz"
+
+
+def _npz(name: str, data_dir: str | None) -> tuple[Split, Split]:
+    path = _npz_path(name, data_dir)
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}")
     try:

@@ -122,7 +122,7 @@ class ReportComparison:
         columns = [Column(header="layer", left=True), Column(header=self.names[0])]
         for name in self.names[1:]:
             columns += [Column(header=name), Column(header="change")]
-        found = [{row.name: row.energy_pj for row in r} for r in self.reports]
+        found = self._energies()
         rows = [
             [layer, *_cells([energies.get(layer) for energies in found])]
             for layer in self.layers
@@ -135,6 +135,9 @@ class ReportComparison:
             title="Energy per sample, layer by layer",
             facts=[*self._facts(), ("method", self.reports[0].method)],
         )
+
+    def _energies(self) -> list[dict[str, float]]:
+        return [{row.name: row.energy_pj for row in r} for r in self.reports]
 
     def _facts(self) -> list[tuple[str, str]]:
         return [
@@ -160,7 +163,7 @@ class ReportComparison:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        found = [{row.name: row.energy_pj for row in r} for r in self.reports]
+        found = self._energies()
         largest = max((e for energies in found for e in energies.values()), default=0.0)
         size, unit = energy_unit(largest)
         values, labels = {}, {}

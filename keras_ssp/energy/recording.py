@@ -14,6 +14,7 @@ from keras_ssp import graph as graph_lib
 from keras_ssp._checks import boolean, one_of, positive_int
 from keras_ssp.datasets.inputs import input_batches, rows_of
 from keras_ssp.graph import Call, Graph, is_graph_model, timeline
+from keras_ssp.graph.calls import numbered
 from keras_ssp.graph.keras_private import require_model
 from keras_ssp.graph.rebuild import copy_layer, copy_weights
 from keras_ssp.graph.values import Values
@@ -151,7 +152,7 @@ class _Tape:
         def hook(
             layer: keras.layers.Layer, index: int, spikes: Tensor, steps: int
         ) -> None:
-            name = self.names.get((id(layer), index)) or _name(layer, index)
+            name = self.names.get((id(layer), index)) or numbered(layer.name, index)
             self.heard[name] = None
             counted.append(int(spikes.shape[0]) // steps)
             if self._is_wanted(name):
@@ -179,9 +180,9 @@ class _Tape:
 
     def _note_threshold(self, layer: keras.layers.Layer, name: str) -> None:
         if timeline.role(layer) == "spiking":
-            if "threshold" in layer.dynamics().parameters:
-                value = ops.convert_to_numpy(layer.parameter("threshold"))
-                self.thresholds[name] = float(np.mean(value))
+            threshold = layer.mean_threshold()
+            if threshold is not None:
+                self.thresholds[name] = threshold
 
     def _keep(self, kept: dict[str, list[Array]], name: str, array: Array) -> None:
         self.bytes += array.nbytes
@@ -208,10 +209,6 @@ class _Tape:
         )
 
 
-def _name(layer: keras.layers.Layer, index: int) -> str:
-    return layer.name if index == 0 else f"{layer.name}:{index}"
-
-
 def _unfolded(tensor: Tensor, steps: int) -> Array:
     """`(samples * T, ...)` as `(samples, T, ...)`."""
     array = np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))
@@ -231,9 +228,7 @@ def _potential(call: Call, current: Tensor) -> Array:
     twin = copy_layer(call, f"{call.layer.name}_potential", **changes)
     twin.build(current.shape)
     copy_weights(call.layer, twin)
-    bare = getattr(twin, "bind_penalty", None)
-    if bare is not None:
-        bare(None)
+    twin.bind_penalty(None)
     with keras.StatelessScope():
         _, potential = twin(current)
     return _unfolded(potential, steps)

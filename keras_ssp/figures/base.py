@@ -21,13 +21,7 @@ def new_figure(
     Raises:
         ImportError: If matplotlib is not installed.
     """
-    figure = require("matplotlib.figure", extra="plots").Figure(
-        figsize=(width, height), layout="constrained"
-    )
-    axes = figure.subplots(1, columns, squeeze=False)[0]
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
+    return _figure(1, columns, (width, height))
 
 
 def new_rows(
@@ -38,13 +32,24 @@ def new_rows(
     Raises:
         ImportError: If matplotlib is not installed.
     """
+    return _figure(rows, 1, (width, 0.4 + height * rows))
+
+
+def _figure(
+    rows: int, columns: int, size: tuple[float, float]
+) -> tuple[Figure, list[Axes]]:
     figure = require("matplotlib.figure", extra="plots").Figure(
-        figsize=(width, 0.4 + height * rows), layout="constrained"
+        figsize=size, layout="constrained"
     )
-    axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for each in axes:
         each.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
+    return figure, axes
+
+
+def whole_ticks(axis: Axes) -> None:
+    """Has an axis of a picture (`axes.xaxis`) count in whole numbers."""
+    axis.get_major_locator().set_params(integer=True)
 
 
 def save(figure: Figure, path: StrPath | None) -> Figure:

@@ -12,6 +12,7 @@ from keras_ssp.figures.base import (
     log_energies,
     new_figure,
     save,
+    whole_ticks,
 )
 from keras_ssp.tables import format_energy
 from keras_ssp.types import Figure, StrPath, Table
@@ -48,7 +49,7 @@ def history(
     right.set(xlabel="epoch", ylabel="energy per image (nJ)")
     right.set_ylim(bottom=0)
     for axis in (left, right):
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(axis.xaxis)
     return save(figure, path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssp._checks import one_of, shown, whole
-from keras_ssp.figures.base import COLOURS, INK, new_rows, save
+from keras_ssp.figures.base import COLOURS, INK, new_rows, save, whole_ticks
 from keras_ssp.types import Array, Figure, StrPath
 
 _DRAWN = 200  # neurons of a layer that a raster has room for
@@ -53,7 +53,7 @@ def raster(
         shown = "" if len(chosen) == flat.shape[1] else f", {len(chosen)} shown"
         rate = 100 * float(np.mean(flat > 0))
         _label(axis, name, f"{flat.shape[1]} neurons{shown}, {rate:.1f} %")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(axis.xaxis)
         axis.set_ylabel("neuron")
     axes[-1].set_xlabel("time step")
     return save(figure, path)
@@ -99,7 +99,7 @@ def spike_rates(
         if axis.get_legend_handles_labels()[1]:
             axis.legend(frameon=False, fontsize=8, loc="upper right")
         axis.set(xlim=(0, 100), ylabel="neurons")
-        axis.yaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(axis.yaxis)
         _label(axis, name, f"mean {100 * rates.mean():.1f} %")
     axes[-1].set_xlabel("spikes per step of a neuron (%)")
     return save(figure, path)
@@ -133,7 +133,7 @@ def spikes_over_time(
         axis.plot(range(len(values)), values, marker="o", markersize=3, **style)
     axis.set(xlabel="time step", ylabel="neurons that fire (%)")
     axis.set_ylim(bottom=0)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(axis.xaxis)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
     return save(figure, path)
 
@@ -186,7 +186,7 @@ def potentials(
         if name in recording.thresholds:
             threshold = recording.thresholds[name]
             axis.axhline(threshold, color=INK, linewidth=1, linestyle="--")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(axis.xaxis)
         _label(axis, name, f"{len(busiest)} of {fired.shape[1]} neurons")
         axis.set_ylabel("potential")
     axes[-1].set_xlabel("time step")

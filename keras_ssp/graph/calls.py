@@ -25,6 +25,11 @@ from keras_ssp.graph.keras_private import (
 from keras_ssp.types import Config, Operation, Shape, Tensor
 
 
+def numbered(name: str, index: int) -> str:
+    """The name of a layer's call: with its index, but for the first one."""
+    return name if index == 0 else f"{name}:{index}"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Edge:
     """A tensor of the flat graph. Two edges are equal only if identical."""
@@ -62,7 +67,7 @@ class Call:
     @property
     def numbered_name(self) -> str:
         """Its name, with the index where the same layer was called before."""
-        return self.name if self.index == 0 else f"{self.name}:{self.index}"
+        return numbered(self.name, self.index)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from keras_ssp.surrogates import Surrogate, SurrogateLike
 from keras_ssp.types import Tensor, TensorLike
 
 RESETS = ("hard", "soft", "none")
+_BETA = 0.5
 # Half-base of the default surrogate, in thresholds: at 1 its derivative is 0 at rest.
 _REACH = 1.25
 # As snnTorch calls them.
@@ -165,7 +166,7 @@ class LIF(SpikingLayer):
 
     def __init__(
         self,
-        beta: float = 0.5,
+        beta: float = _BETA,
         *,
         threshold: float = 1.0,
         reset: str = "hard",
@@ -211,7 +212,7 @@ class LIF(SpikingLayer):
 def _beta_of(tau: Any, beta: float) -> float:
     """`beta` of a time constant."""
     tau = real("tau", tau, low=1.0)
-    if beta != LIF.__init__.__defaults__[0]:  # type: ignore[index]
+    if beta != _BETA:
         raise ValueError(
             "`tau` must be given in place of `beta`, not beside it. Received: "
             f"tau={tau}, beta={beta}."

@@ -155,6 +155,12 @@ class SpikingLayer(PenaltyCarrier):
         dtype = loop_dtype(self.compute_dtype)
         return ops.convert_to_tensor(getattr(self, name), dtype=dtype)
 
+    def mean_threshold(self) -> float | None:
+        """The threshold as a number, `None` where the dynamics have none."""
+        if "threshold" not in self.dynamics().parameters:
+            return None
+        return float(np.mean(ops.convert_to_numpy(self.parameter("threshold"))))
+
     def call(self, inputs: Tensor) -> Tensor | list[Tensor]:
         call = graph.call_state()
         steps = self.running_steps(inputs, call)
