@@ -35,6 +35,10 @@ class LayerPenalty(Protocol):
     def group(self) -> str:
         """The same for all layers that the penalty was put on together."""
 
+    @property
+    def factor(self) -> float:
+        """What the layer's Omega is multiplied by in the sum of its group."""
+
     def loss(
         self,
         layer: PenaltyCarrier,

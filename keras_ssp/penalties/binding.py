@@ -13,6 +13,7 @@ from keras_ssp._checks import real, shown
 from keras_ssp.graph import timeline
 from keras_ssp.layers import SpikingLayer
 from keras_ssp.penalties.bound import BoundPenalty
+from keras_ssp.penalties.choice import Chosen, chosen_layers
 from keras_ssp.penalties.family import SpikePenalty
 from keras_ssp.penalties.terms import Terms, make_terms, running_terms
 from keras_ssp.synapses.analysis import analyze
@@ -21,8 +22,10 @@ from keras_ssp.synapses.sites import given_site
 from keras_ssp.synapses.taps import Tap
 
 
-def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
-    """Puts a penalty on all spiking layers of a model, or takes it away.
+def penalize(
+    model: keras.Model, penalty: SpikePenalty | None, *, layers: Chosen | None = None
+) -> keras.Model:
+    """Puts a penalty on the spiking layers of a model, or takes it away.
 
     Each layer then adds its part of `lambda * Omega` to the loss of `fit` and
     `evaluate`. lambda lives in the layers' non-trainable `penalty_weight`, so
@@ -33,6 +36,12 @@ def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
         model: Sequential, Functional or subclassed model. In a subclassed model
             every `LIF` must have been given `fan_out`.
         penalty: The penalty; it replaces any that was there. `None` removes it.
+        layers: The spiking layers that it is put on, as names or layers; the others
+            have none then. Or a table of names and factors above 0, by which Omega of
+            each is multiplied in the sum: `{"lif1": 1.0, "lif2": 0.5}`. With
+            `normalize=True` the largest possible value is that of this sum. Defaults
+            to all, each with the factor 1, which makes the synaptic penalty
+            proportional to the energy.
 
     Returns:
         `model`, for chaining.
@@ -40,7 +49,9 @@ def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
     Raises:
         TypeError: If `penalty` is not a `SpikePenalty`.
         ValueError: If the model has no spiking layer, none of them drives a synapse,
-            or its synapses cannot be counted.
+            or its synapses cannot be counted; if `layers` names one that is no spiking
+            layer of the model, or chooses some for a penalty of the whole network
+            (`SynOpsTarget`).
 
     Example:
 
@@ -49,16 +60,17 @@ def penalize(model: keras.Model, penalty: SpikePenalty | None) -> keras.Model:
     ...     keras.layers.Dense(3), RateReadout()])
     >>> _ = penalize(model, SynapticPenalty(1e-3))
     """
-    layers = spiking_layers(model)
-    if not layers:
+    spiking = spiking_layers(model)
+    if not spiking:
         raise ValueError(
             "`model` must have at least one spiking layer (keras_ssp.layers.LIF) to "
             f"be penalised. Received: model={model.name!r}."
         )
-    bound = {} if penalty is None else bind(model, penalty)
+    factors = None if layers is None else chosen_layers(spiking, layers, penalty)
+    bound = {} if penalty is None else bind(model, penalty, factors)
     _check_recomputed(model)
-    _say_of_others(model, layers, penalty)
-    for layer in layers:
+    _say_of_others(model, spiking, penalty)
+    for layer in spiking:
         layer.bind_penalty(bound.get(id(layer)))
     graph.forget_compiled(model)
     return model
@@ -183,8 +195,17 @@ def current_terms(model: keras.Model) -> Terms | None:
     return terms
 
 
-def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
+def bind(
+    model: keras.Model,
+    penalty: SpikePenalty,
+    factors: Mapping[int, float] | None = None,
+) -> dict[int, BoundPenalty]:
     """A penalty as it weighs each spiking layer; the model is left as it is.
+
+    Args:
+        model: The model.
+        penalty: The penalty.
+        factors: Identity of each penalised layer to its factor. Defaults to 1 for all.
 
     Returns:
         Identity of each layer to its `BoundPenalty`.
@@ -193,8 +214,9 @@ def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
         TypeError: If `penalty` is not a `SpikePenalty`.
         ValueError: As for `penalize`.
     """
-    terms = terms_of(model, penalty)
-    if not any(site.taps for site in terms.sites if site.spiking or site.gate):
+    terms = terms_of(model, penalty, factors)
+    drives = any(site.taps for site in terms.sites if site.spiking or site.gate)
+    if not drives or not any(term.taps for term in terms.at.values()):
         raise ValueError(
             "`model` must have a spiking layer that drives a synapse: its energy "
             f"is 0 otherwise. Received: model={model.name!r}."
@@ -202,20 +224,33 @@ def bind(model: keras.Model, penalty: SpikePenalty) -> dict[int, BoundPenalty]:
     group = uuid.uuid4().hex
     taps: dict[int, list[Sequence[Tap]]] = {}
     for site in sorted(terms.sites, key=lambda site: site.index):
-        if site.spiking:
+        if site.spiking and site.key in terms.at:
             taps.setdefault(id(site.layer), []).append(terms.at[site.key].taps)
     (calls,) = terms.calls.values()
     scale = next(term.scale for term in terms.at.values())
     bound = {
-        k: BoundPenalty(penalty, each, scale, calls, group) for k, each in taps.items()
+        k: BoundPenalty(
+            *(penalty, each, scale, calls, group),
+            factor=1.0 if factors is None else factors[k],
+        )
+        for k, each in taps.items()
     }
     for each in bound.values():
         each.belongs_to(model)
     return bound
 
 
-def terms_of(model: keras.Model, penalty: SpikePenalty) -> Terms:
+def terms_of(
+    model: keras.Model,
+    penalty: SpikePenalty,
+    factors: Mapping[int, float] | None = None,
+) -> Terms:
     """The terms of a model with a penalty, whatever its layers carry.
+
+    Args:
+        model: The model.
+        penalty: The penalty.
+        factors: As for `bind`.
 
     Raises:
         TypeError: If `penalty` is not a `SpikePenalty`.
@@ -235,4 +270,9 @@ def terms_of(model: keras.Model, penalty: SpikePenalty) -> Terms:
         )
     else:
         sites = [given_site(layer) for layer in spiking_layers(model)]
-    return make_terms(sites, lambda layer: (penalty, ""))
+
+    def penalty_of(layer: keras.layers.Layer) -> tuple[SpikePenalty, str, float] | None:
+        factor = 1.0 if factors is None else factors.get(id(layer))
+        return None if factor is None else (penalty, "", factor)
+
+    return make_terms(sites, penalty_of)

@@ -31,6 +31,7 @@ class BoundPenalty:
         scale: What Omega is divided by.
         calls: Calls of penalised layers in the whole model.
         group: The same for all layers that the penalty was put on together.
+        factor: What the layer's Omega is multiplied by in their sum; in `taps` already.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class BoundPenalty:
         scale: float,
         calls: int,
         group: str = "",
+        factor: float = 1.0,
     ) -> None:
         self.penalty = penalty
         self.taps = [list(call) for call in taps]
         self.scale = scale
         self.calls = calls
         self.group = str(group)
+        self.factor = float(factor)
         self._owner: weakref.ref[keras.Model] | None = None
 
     @property
@@ -118,6 +121,7 @@ class BoundPenalty:
             "scale": self.scale,
             "calls": self.calls,
             "group": self.group,
+            "factor": self.factor,
         }
 
     @classmethod
@@ -128,4 +132,5 @@ class BoundPenalty:
             config["scale"],
             config["calls"],
             config.get("group", ""),
+            config.get("factor", 1.0),
         )

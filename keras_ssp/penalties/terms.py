@@ -21,14 +21,15 @@ from keras_ssp.graph import CallState
 from keras_ssp.layers import SpikingLayer
 from keras_ssp.penalties.family import SpikePenalty
 from keras_ssp.synapses.analysis import analyze
-from keras_ssp.synapses.gates import Key
+from keras_ssp.synapses.gates import Gate, Key
 from keras_ssp.synapses.registry import RULES
 from keras_ssp.synapses.sites import Site
 from keras_ssp.synapses.taps import Tap
 from keras_ssp.types import Tensor
 
-#: The penalty on a layer, and the group of layers that it was put on with.
-PenaltyOf = Callable[[keras.layers.Layer], tuple[SpikePenalty, str] | None]
+#: The penalty on a layer, the group of layers that it was put on with, and the factor
+#: of this layer in their sum.
+PenaltyOf = Callable[[keras.layers.Layer], tuple[SpikePenalty, str, float] | None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,10 +131,9 @@ def make_terms(sites: Iterable[Site], penalty_of: PenaltyOf) -> Terms:
         runs[id(site.layer)] = runs.get(id(site.layer), 0) + 1
         found = penalty_of(site.layer) if site.spiking else None
         if found is not None:
-            penalty, group = found
-            places.setdefault(group, []).append(
-                (site, penalty, tuple(penalty.taps(site)))
-            )
+            penalty, group, factor = found
+            taps = tuple(_times(tap, factor) for tap in penalty.taps(site))
+            places.setdefault(group, []).append((site, penalty, taps))
             last.setdefault(group, []).append(site)
     more: dict[Key, list[Site]] = {}
     for site in sites:
@@ -141,6 +141,8 @@ def make_terms(sites: Iterable[Site], penalty_of: PenaltyOf) -> Terms:
             continue
         for group, penalised in last.items():
             carrier = _carrier(site, penalised, sites)
+            if site.gate is not None and not _all_in(site.gate, penalised, sites):
+                carrier = None  # what others send is not to be held down
             penalty = places[group][0][1]
             taps = () if carrier is None else tuple(penalty.event_taps(site))
             if carrier is not None and taps:
@@ -159,6 +161,19 @@ def make_terms(sites: Iterable[Site], penalty_of: PenaltyOf) -> Terms:
         {group: len(penalised) for group, penalised in last.items()},
         sites,
     )
+
+
+def _times(tap: Tap, factor: float) -> Tap:
+    if factor == 1.0:
+        return tap
+    return dataclasses.replace(tap, weight=tap.weight * factor)
+
+
+def _all_in(gate: Gate, penalised: Iterable[Site], sites: Iterable[Site]) -> bool:
+    """Whether all neurons whose spikes reach a gate are penalised."""
+    keys = set(gate.sources.values())
+    layers = {id(site.layer) for site in penalised}
+    return all(id(s.layer) in layers for s in sites if s.spiking and s.key in keys)
 
 
 def _carrier(
@@ -217,6 +232,6 @@ def _same(kept: Sequence[object], seen: Sequence[object]) -> bool:
     return len(kept) == len(seen) and all(a is b for a, b in pairs)
 
 
-def _carried(layer: keras.layers.Layer) -> tuple[SpikePenalty, str] | None:
+def _carried(layer: keras.layers.Layer) -> tuple[SpikePenalty, str, float] | None:
     bound = layer.bound_penalty if isinstance(layer, SpikingLayer) else None
-    return None if bound is None else (bound.penalty, bound.group)
+    return None if bound is None else (bound.penalty, bound.group, bound.factor)
