@@ -48,9 +48,13 @@ saved-models: .venv/.demo  ## train three networks on the digits, export them as
 	$(SAVED) export runs/saved_models/eco runs/saved_models/knee runs/saved_models/accurate \
 		--to saved_models/digits --pick eco=eco --pick knee=knee --pick accurate=accurate
 
+# JAX compiles every test's network: what is no time loop, with fewer optimisations.
+LOOPS := tests/kernels tests/layers tests/surrogates
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
-	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend tests
+	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend $(LOOPS)
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PY) -m pytest -n 2 -q \
+		-m every_backend tests $(LOOPS:%=--ignore=%)
 	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
 
 test-slow: .venv/.dev  ## exhaustive runs: threads, random networks, processes that are killed

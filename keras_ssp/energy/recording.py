@@ -159,6 +159,8 @@ class _Tape:
                 self._keep(self.spikes, name, _small(_unfolded(spikes, steps)))
                 self._note_threshold(layer, name)
 
+        if not model.built:  # torch runs a layer to build it, and would be heard twice
+            model(inputs, training=False)
         with listening(hook):
             model(inputs, training=False)
         self.samples += min(counted, default=0)
