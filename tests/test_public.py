@@ -32,8 +32,8 @@ PUBLIC = {
         calibrate convert fold_batch_norm spiking
     """,
     "keras_ssp.datasets": """
-        Augmentation ImageData Inputs Split TrainingBatches load names register
-        require_local save_npz
+        Augmentation ImageData Inputs Split TrainingBatches from_arrays from_folder
+        from_npz from_tfds load names register require_local save_npz
     """,
     "keras_ssp.energy": """
         EnergyMeter EnergyModel EnergyModelLike EnergyReport LayerCounts LayerReport

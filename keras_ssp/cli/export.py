@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_ssp import datasets
 from keras_ssp.cli.flags import data_dir_flag, import_flag, new_command
+from keras_ssp.datasets.own import KINDS
 from keras_ssp.energy import hardware
 
 
@@ -82,8 +83,8 @@ def _data_flags(command: Any) -> None:
     command.add_argument(
         "--data",
         default=None,
-        help=f"data set to measure on: {', '.join(datasets.names())} (default: the "
-        "one of the run)",
+        help=f"data set to measure on: {', '.join(datasets.names())}, {KINDS} "
+        "(default: the one of the run)",
     )
     data_dir_flag(command)
     import_flag(command)

@@ -11,7 +11,8 @@ from typing import Any
 
 from keras_ssp import datasets
 from keras_ssp._config_file import read_config
-from keras_ssp.training.config import TrainConfig, choices
+from keras_ssp.training._fields import choices
+from keras_ssp.training.config import TrainConfig
 
 
 def new_command(commands: Any, name: str, help: str, run: Any, **kwargs: Any) -> Any:
@@ -102,7 +103,11 @@ def config_flags(command: Any) -> None:
         flag = f"--{field.name.replace('_', '-')}"
         kwargs: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
         default = "not set" if field.default is None else field.default
-        text = f"{field.metadata['help']} (default: {default})"
+        text = field.metadata["help"]
+        if "names" in field.metadata:
+            names = ", ".join(field.metadata["names"]())
+            text += f": {names}, or {field.metadata['also']}"
+        text += f" (default: {default})"
         if field.type == "bool":
             kwargs["action"] = argparse.BooleanOptionalAction
         elif field.type == "Config":

@@ -15,6 +15,7 @@ from keras_ssp.cli.flags import (
     new_command,
     verbose_flag,
 )
+from keras_ssp.datasets.own import KINDS
 from keras_ssp.energy import (
     EnergyModel,
     EnergyReport,
@@ -47,7 +48,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--data",
         default=None,
-        help=f"data set: {', '.join(datasets.names())} (default: the one of the run)",
+        help=f"data set: {', '.join(datasets.names())}, {KINDS} (default: the one of "
+        "the run)",
     )
     data_dir_flag(command)
     download_flag(command)
@@ -62,8 +64,8 @@ def add(commands: Any) -> None:
         "--energy-model",
         default=None,
         help=f"what operations cost: {', '.join(hardware.names())}, or a .toml or "
-        ".json file with ac_pj, mac_pj, ... (default: cmos45; "
-        "of an exported model, the one that it was exported with)",
+        ".json file with ac_pj, mac_pj, ... (default: the one that it was trained or "
+        "exported with, else cmos45)",
     )
     command.add_argument(
         "--format", choices=_FORMATS, default="text", help="default: text"
@@ -90,7 +92,8 @@ def _column_flags(command: Any) -> None:
 
 def _report(arguments: Any) -> None:
     # A typing error shows before anything is read.
-    energy = hardware.get(arguments.energy_model or "cmos45")
+    given = arguments.energy_model
+    energy = None if given is None else hardware.get(given)
     samples = positive_int("samples", arguments.samples, optional=True)
     columns = None
     if arguments.columns is not None:
@@ -134,7 +137,7 @@ def _written(
 
 
 def _measured(
-    path: pathlib.Path, arguments: Any, samples: int | None, energy: EnergyModel
+    path: pathlib.Path, arguments: Any, samples: int | None, energy: EnergyModel | None
 ) -> EnergyReport:
     from keras_ssp.training import load_run
 
@@ -142,9 +145,10 @@ def _measured(
         return _of_exported(path, arguments, samples)
     check_data(arguments.data, arguments)
     run = load_run(path, data=arguments.data, data_dir=arguments.data_dir)
+    kept = "cmos45" if run.config is None else run.config.energy_model
     return run.report(
         samples=samples,
-        energy_model=energy,
+        energy_model=kept if energy is None else energy,
         # A progress bar before JSON would spoil it for the next program.
         verbose=arguments.verbose if arguments.format == "text" else 0,
     )

@@ -19,6 +19,7 @@ from keras_ssp.cli.flags import (
     new_command,
     verbose_flag,
 )
+from keras_ssp.datasets.own import is_own
 from keras_ssp.training.config import TrainConfig
 
 # What a folder's name tells in a way of its own, and short for what it tells of others.
@@ -102,7 +103,8 @@ def _remarks(config: TrainConfig, folder: pathlib.Path, resume: bool) -> Iterato
 
 def run_name(config: TrainConfig) -> str:
     """A folder name that tells what a config has of its own."""
-    parts = [config.data, config.model]
+    own = is_own(config.data)
+    parts = [pathlib.Path(config.data).stem if own else config.data, config.model]
     if config.activation != TrainConfig.activation:
         parts.append(config.activation)
     if not config.spiking:
@@ -118,7 +120,10 @@ def run_name(config: TrainConfig) -> str:
         if field.name in _TOLD or value == field.default or not value:
             continue
         short = _SHORT.get(field.name, field.name.replace("_", "-"))
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
-        parts.append(short if value is True else f"{short}{shown}")
+        if isinstance(value, str):
+            parts.append(f"{short}-{pathlib.Path(value).stem}")
+        else:
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            parts.append(short if value is True else f"{short}{shown}")
     name = "_".join([*parts, f"s{config.seed}"])
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in name)

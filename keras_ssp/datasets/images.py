@@ -228,11 +228,18 @@ def canonical(split: Split) -> Split:
     `keras.datasets` keep them in different orders, and both give the same arrays.
     """
     keys = [
-        hashlib.blake2b(np.ascontiguousarray(x).tobytes() + bytes([y]), digest_size=8)
+        hashlib.blake2b(
+            np.ascontiguousarray(x).tobytes() + _label_bytes(int(y)), digest_size=8
+        )
         for x, y in zip(split.x, split.y, strict=True)
     ]
     order = np.argsort([int.from_bytes(k.digest(), "big") for k in keys], kind="stable")
     return Split(split.x[order], split.y[order])
+
+
+def _label_bytes(y: int) -> bytes:
+    # One byte for most data sets, whose order it has always decided.
+    return y.to_bytes(max(1, -(-y.bit_length() // 8)), "little")
 
 
 def _canonical_bytes(x: Array) -> bytes:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable
 from typing import TypeAlias, overload
 
-import numpy as np
-
-from keras_ssp._checks import function, one_of, positive_int, real
+from keras_ssp._checks import did_you_mean, function, one_of, real, shown
 from keras_ssp._registry import Registry
 from keras_ssp.datasets import sources
 from keras_ssp.datasets.images import Augmentation, ImageData, Split, canonical
-from keras_ssp.types import StrPath
+from keras_ssp.datasets.own import KINDS, is_own, load_own, require_own
 
 #: Makes a data set; gets the `data_dir` that was given to `load` or `--data-dir`.
 Loader: TypeAlias = Callable[[str | None], ImageData]
 
 _VALIDATION = 0.1
 _DIGITS_TEST_FRACTION = 0.3
-_DATA_SETS: Registry[Loader] = Registry("name")
+_DATA_SETS: Registry[Loader] = Registry("name", also=KINDS)
 
 
 @overload
@@ -78,6 +75,21 @@ def names() -> tuple[str, ...]:
     return _DATA_SETS.names()
 
 
+def check_name(argument: str, name: object) -> str:
+    """Returns what `load` takes as a name; what the name stands for may be missing.
+
+    Raises:
+        ValueError: If it is neither the name of a data set nor of a file, a folder or
+            `tfds:NAME`.
+    """
+    if isinstance(name, str) and (name in names() or is_own(name)):
+        return str(name)
+    raise ValueError(
+        f"`{argument}` must be one of {', '.join(map(repr, names()))}, {KINDS}. "
+        f"Received: {argument}={shown(name)}.{did_you_mean(name, names())}"
+    )
+
+
 def load(
     name: str,
     *,
@@ -89,7 +101,9 @@ def load(
 
     Args:
         name: `"digits"` (1797 scans of 8x8, ships with scikit-learn), `"mnist"`,
-            `"fashion_mnist"`, `"cifar10"`, `"cifar100"`, or one that `register` added.
+            `"fashion_mnist"`, `"cifar10"`, `"cifar100"`, or one that `register` added;
+            the path of an `.npz` file (`from_npz`), of a folder of images
+            (`from_folder`), or `"tfds:NAME"` (`from_tfds`).
         data_dir: Where tensorflow-datasets keeps its data, or the folder of
             `<name>.npz` (`save_npz`). Defaults to the environment variable
             `TFDS_DATA_DIR`, then `~/tensorflow_datasets`.
@@ -97,7 +111,7 @@ def load(
             or `"auto"`: the file if there is one, then the other two in this order.
             Published data sets only.
         validation: Fraction of the training data that is held out, in [0.01, 0.5].
-            Defaults to 0.1. Published data sets only.
+            Defaults to 0.1. Not for data sets that were registered.
 
     Returns:
         An `ImageData`; the same split every time, from every source.
@@ -113,9 +127,16 @@ def load(
     >>> data.sample_shape, data.classes
     ((8, 8, 1), 10)
     """
-    loader = _DATA_SETS.get(one_of("name", name, names()))
+    check_name("name", name)
     one_of("source", source, sources.SOURCES)
     real("validation", validation, low=0.01, high=0.5)
+    if name not in names():
+        if source != "auto":
+            raise ValueError(
+                f"`source` must be left out for {KINDS}. Received: source={source!r}."
+            )
+        return load_own(name, data_dir, validation)
+    loader = _DATA_SETS.get(name)
     if isinstance(loader, _Published):
         return loader.load(data_dir, source, validation)
     if (source, validation) != ("auto", _VALIDATION):
@@ -151,7 +172,10 @@ def require_local(name: str, data_dir: str | None = None) -> None:
 
     >>> require_local("digits")
     """
-    loader = _DATA_SETS.get(one_of("name", name, names()))
+    if check_name("name", name) not in names():
+        require_own(name, sources.folder_of(data_dir))
+        return
+    loader = _DATA_SETS.get(name)
     if not isinstance(loader, _Published) or name == "digits":
         return
     if not sources.is_local(name, data_dir):
@@ -161,40 +185,6 @@ def require_local(name: str, data_dir: str | None = None) -> None:
             f"nor {name}.npz has it in {where}, nor has the cache of keras.datasets. "
             "Remedy: --download, or --data-dir (TFDS_DATA_DIR) where it is."
         )
-
-
-def save_npz(
-    name: str,
-    folder: StrPath,
-    *,
-    train: int | None = None,
-    data_dir: str | None = None,
-    source: str = "auto",
-) -> pathlib.Path:
-    """Writes a data set as one compressed file, for a machine without a network.
-
-    Args:
-        name: A published data set other than `"digits"`; `load` reads the file back
-            with `data_dir=folder`.
-        folder: Where `<name>.npz` is written.
-        train: How many training samples to keep at most. Defaults to all.
-        data_dir, source: As for `load`.
-
-    Returns:
-        The path of the file.
-    """
-    one_of("name", name, _DOWNLOADED)  # the digits travel with scikit-learn
-    one_of("source", source, sources.SOURCES)
-    parts = sources.read(source, name, data_dir)
-    first = canonical(parts[0])
-    if train is not None:
-        first = first.take(positive_int("train", train))
-    path = pathlib.Path(folder) / f"{name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path, x_train=first.x, y_train=first.y, x_test=parts[1].x, y_test=parts[1].y
-    )
-    return path
 
 
 # --- the published ones: a data set is one entry ------------------------------------
@@ -287,7 +277,8 @@ _PUBLISHED = (
         Augmentation(pad=4, flip=True),
     ),
 )
-_DOWNLOADED = tuple(each.name for each in _PUBLISHED if each.name != "digits")
+#: Those that are downloaded, not installed.
+DOWNLOADED = tuple(each.name for each in _PUBLISHED if each.name != "digits")
 for _each in _PUBLISHED:
     register(_each.name, _each)
 del _each

@@ -56,8 +56,8 @@ def read(source: str, name: str, data_dir: str | None) -> tuple[Split, Split]:
     ) from cause
 
 
-def is_local(name: str, data_dir: str | None) -> bool:
-    """Whether a source has a published data set on this machine, as far as files tell.
+def folder_of(data_dir: str | None) -> pathlib.Path:
+    """Where tensorflow-datasets keeps its data.
 
     Raises:
         FileNotFoundError: If `data_dir` is no folder.
@@ -67,10 +67,19 @@ def is_local(name: str, data_dir: str | None) -> bool:
             f"`data_dir` must be a folder. Received: data_dir={data_dir!r}, which "
             "does not exist."
         )
-    home = pathlib.Path.home()
     given = data_dir or os.environ.get("TFDS_DATA_DIR")
-    folder = pathlib.Path(given or home / "tensorflow_datasets")
-    cache = pathlib.Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
+    return pathlib.Path(given or pathlib.Path.home() / "tensorflow_datasets")
+
+
+def is_local(name: str, data_dir: str | None) -> bool:
+    """Whether a source has a published data set on this machine, as far as files tell.
+
+    Raises:
+        FileNotFoundError: If `data_dir` is no folder.
+    """
+    folder = folder_of(data_dir)
+    home = os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")
+    cache = pathlib.Path(home) / "datasets"
     return (
         _npz_path(name, data_dir).is_file()
         or any(folder.glob(f"{name}/*/dataset_info.json"))

@@ -134,6 +134,11 @@ def get(identifier: EnergyModelLike) -> EnergyModel:
         return _from_config(dict(identifier))
     if str(identifier).endswith((".toml", ".json")):
         path = pathlib.Path(str(identifier))
+        if not path.is_file():
+            raise FileNotFoundError(
+                "`energy_model` must be a name, or a file of prices. Received: "
+                f"energy_model={str(identifier)!r}, which does not exist."
+            )
         return _from_config({"name": path.stem, **read_config(path)})
     found = _MODELS.find(identifier)
     if found is None:

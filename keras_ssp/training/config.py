@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
 
 from keras_ssp import datasets, models, penalties, surrogates
 from keras_ssp._checks import (
     boolean,
     did_you_mean,
-    one_of,
     positive_int,
     real,
     shown,
@@ -18,11 +16,14 @@ from keras_ssp._checks import (
 )
 from keras_ssp._units import picojoules
 from keras_ssp.datasets.augmentation import AUGMENTATIONS
+from keras_ssp.datasets.own import KINDS
+from keras_ssp.datasets.registry import check_name
 from keras_ssp.energy import hardware
 from keras_ssp.layers import get_neuron, neuron_arguments, neuron_names
 from keras_ssp.layers.lif import RESETS
 from keras_ssp.models.builder import POOLINGS
 from keras_ssp.training._arguments import Argument, select, takes
+from keras_ssp.training._fields import check_fields, field
 from keras_ssp.training.optimizers import optimizer_arguments, optimizer_names
 from keras_ssp.types import Config, Table
 
@@ -41,15 +42,12 @@ def penalty_takes(penalty: str, argument: str) -> bool:
     return penalty != "none" and takes(penalties.get(penalty), argument)
 
 
-def _field(default: Any, help: str, **metadata: Any) -> Any:
-    # The help is written once: the command line shows it too.
-    return dataclasses.field(default=default, metadata={"help": help, **metadata})
-
-
-def choices(field: dataclasses.Field[Any]) -> tuple[str, ...] | None:
-    """The values that a field may have; names a user registered count too."""
-    found = field.metadata.get("choices")
-    return tuple(found()) if callable(found) else found
+def _checked_prices(argument: str, value: object) -> None:
+    if not isinstance(value, str):  # what a file of a config can hold
+        raise ValueError(
+            f"`{argument}` must be a name or a path. Received: {argument}={value!r}."
+        )
+    hardware.get(value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,70 +68,79 @@ class TrainConfig:
     True
     """
 
-    data: str = _field("digits", "data set", choices=datasets.names)
-    train_samples: int | None = _field(
+    data: str = field(
+        "digits",
+        "data set",
+        check=check_name,
+        names=datasets.names,
+        also=KINDS,
+    )
+    train_samples: int | None = field(
         None, "training samples to use at most, and as large a share for validation"
     )
-    augment: str = _field(
+    augment: str = field(
         "none",
         "random crops and mirror images of the training data",
         choices=AUGMENTATIONS,
     )
 
-    model: str = _field("small_cnn", "network", choices=models.names)
-    width: float = _field(1.0, "multiplies the number of all filters")
-    time_steps: int = _field(4, "T, simulation steps per image")
-    activation: str = _field(
+    model: str = field("small_cnn", "network", choices=models.names)
+    width: float = field(1.0, "multiplies the number of all filters")
+    time_steps: int = field(4, "T, simulation steps per image")
+    activation: str = field(
         "lif",
         "neurons; relu and qcfs make the ANN of the same shape",
         choices=models.activation_names,
     )
-    pooling: str = _field("average", "kind of pooling", choices=POOLINGS)
-    beta: float = _field(0.5, "leak factor of the neurons")
-    threshold: float = _field(1.0, "threshold of the neurons")
-    reset: str = _field("hard", "reset of the neurons", choices=RESETS)
-    surrogate: str = _field("triangle", "surrogate gradient", choices=surrogates.names)
+    pooling: str = field("average", "kind of pooling", choices=POOLINGS)
+    beta: float = field(0.5, "leak factor of the neurons")
+    threshold: float = field(1.0, "threshold of the neurons")
+    reset: str = field("hard", "reset of the neurons", choices=RESETS)
+    surrogate: str = field("triangle", "surrogate gradient", choices=surrogates.names)
     neuron: Config = dataclasses.field(
         default_factory=dict,
         hash=False,
         metadata={"help": "a further argument of the neurons; may be repeated"},
     )
 
-    penalty: str = _field("synaptic", "penalty", choices=penalty_names)
-    weight: float = _field(0.0, "lambda, the weight of the penalty in the loss")
-    p: float = _field(1.0, "exponent of the penalty")
-    normalize: bool = _field(
+    penalty: str = field("synaptic", "penalty", choices=penalty_names)
+    weight: float = field(0.0, "lambda, the weight of the penalty in the loss")
+    p: float = field(1.0, "exponent of the penalty")
+    normalize: bool = field(
         True,
         "divide the penalty by its largest possible value, so that lambda means "
         "the same in every network",
     )
-    target: float | None = _field(None, "S_0 of the synops_target penalty, in SynOps")
-    ramp: float = _field(0.0, "epochs over which lambda rises from 0")
-    budget: str | None = _field(
+    target: float | None = field(None, "S_0 of the synops_target penalty, in SynOps")
+    ramp: float = field(0.0, "epochs over which lambda rises from 0")
+    budget: str | None = field(
         None,
         "synaptic energy that the network may spend per image, such as '50 nJ'; "
         "lambda is found while it trains",
     )
 
-    epochs: int = _field(20, "passes over the training data")
-    batch_size: int = _field(64, "images per step")
-    optimizer: str = _field("adamw", "optimiser", choices=optimizer_names)
-    learning_rate: float = _field(2e-3, "peak learning rate, then cosine decay to 0")
-    warmup: float = _field(0.0, "epochs of linear warm-up to the peak")
-    weight_decay: float = _field(0.0, "decoupled decay of kernels")
-    momentum: float = _field(0.9, "of sgd")
-    clip_norm: float | None = _field(None, "largest global norm of the gradient")
-    label_smoothing: float = _field(0.0, "share of the label spread over all classes")
-    precision: str = _field("float32", "Keras dtype policy", choices=PRECISIONS)
-    seed: int = _field(0, "of weights, order of the samples and augmentation")
+    epochs: int = field(20, "passes over the training data")
+    batch_size: int = field(64, "images per step")
+    optimizer: str = field("adamw", "optimiser", choices=optimizer_names)
+    learning_rate: float = field(2e-3, "peak learning rate, then cosine decay to 0")
+    warmup: float = field(0.0, "epochs of linear warm-up to the peak")
+    weight_decay: float = field(0.0, "decoupled decay of kernels")
+    momentum: float = field(0.9, "of sgd")
+    clip_norm: float | None = field(None, "largest global norm of the gradient")
+    label_smoothing: float = field(0.0, "share of the label spread over all classes")
+    precision: str = field("float32", "Keras dtype policy", choices=PRECISIONS)
+    seed: int = field(0, "of weights, order of the samples and augmentation")
 
-    energy_model: str = _field("cmos45", "what operations cost", choices=hardware.names)
+    energy_model: str = field(
+        "cmos45",
+        "what operations cost",
+        check=_checked_prices,
+        names=hardware.names,
+        also="a .toml or .json file with ac_pj, mac_pj, ...",
+    )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            allowed = choices(field)
-            if allowed is not None:
-                _check_choice(field, getattr(self, field.name), allowed)
+        check_fields(self)
         for name in ("time_steps", "epochs", "batch_size"):
             self._set(name, positive_int(name, getattr(self, name)))
         samples = positive_int("train_samples", self.train_samples, optional=True)
@@ -310,17 +317,3 @@ class TrainConfig:
                 f"Received: {', '.join(unknown)}.{did_you_mean(unknown[0], known)}"
             )
         return cls(**values)
-
-
-def _check_choice(
-    field: dataclasses.Field[Any], value: object, allowed: tuple[str, ...]
-) -> None:
-    try:
-        one_of(field.name, value, allowed)
-    except ValueError as error:
-        if not callable(field.metadata["choices"]):  # nobody can add to these
-            raise
-        raise ValueError(
-            f"{error} One of your own is known once it is registered: import the "
-            "module that does it (on the command line: --import)."
-        ) from None

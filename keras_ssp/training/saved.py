@@ -9,6 +9,7 @@ import keras
 
 from keras_ssp import datasets
 from keras_ssp.datasets import ImageData
+from keras_ssp.datasets.own import is_own
 from keras_ssp.energy import EnergyReport, energy_report
 from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.training.config import TrainConfig
@@ -134,7 +135,7 @@ def _data(
                 f"{folder.config_file}."
             )
         data = config.data
-        if data not in datasets.names():
+        if not (data in datasets.names() or is_own(data)):
             raise ValueError(
                 f"The run in {folder.path} was trained on data named '{data}', which "
                 f"is no data set known by name ({', '.join(datasets.names())}). "
@@ -168,6 +169,8 @@ def _notes(
     name = record["name"] if record else config.data if config else None
     if name is None:
         return ()
+    if record is not None and record["fingerprint"] == data.fingerprint:
+        return ()  # a file that has moved is the same data
     if name != data.name:
         return (f"measured on '{data.name}', trained on '{name}'",)
     if record is None:
