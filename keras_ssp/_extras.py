@@ -13,6 +13,7 @@ _PURPOSE = {
     "optuna": "Optuna's samplers",
     "serve": "the server",
     "onnx": "ONNX files",
+    "events": "recordings of this kind",
 }
 #: The package by which each extra is known to be installed.
 INSTALLED_BY = {
@@ -27,6 +28,7 @@ INSTALLED_BY = {
     "optuna": "optuna",
     "serve": "starlette",
     "onnx": "tf2onnx",
+    "events": "expelliarmus",
 }
 
 

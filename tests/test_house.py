@@ -24,7 +24,7 @@ LEVELS = (
     ("kernels",),
     ("layers",),
     ("synapses",),
-    ("datasets",),
+    ("datasets", "events"),
     ("penalties",),
     ("models", "energy"),
     ("conversion", "callbacks"),
