@@ -4,7 +4,7 @@ PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
 
-.PHONY: help demo pareto saved-models serve test test-slow lint format clean
+.PHONY: help demo pareto saved-models serve test test-slow docs lint format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -63,6 +63,11 @@ test-slow: .venv/.dev  ## exhaustive runs: threads, random networks, processes t
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/training tests/callbacks tests/studies tests/tuner tests/tuning tests/cli tests/serving
+
+docs: .venv/.dev  ## build the documentation site into build/site; warnings are errors
+	$(PY) docs/make_api.py
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -54,7 +54,7 @@ if _TYPE_CHECKING:
     from keras_ssp.serving import export as export
     from keras_ssp.serving import export_front as export_front
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PACKAGES = (
     *("callbacks", "conversion", "datasets", "energy", "layers", "models"),
