@@ -17,6 +17,9 @@ _REMEDIES = {
 }
 
 
+_DEEP = 8  # spiking layers
+
+
 def say_of_flags(report: EnergyReport, named: set[str]) -> None:
     """Warns of each layer that is silent or saturated, once.
 
@@ -49,15 +52,18 @@ def say_of_start(report: EnergyReport, *, normalised: bool) -> None:
     rows = [row for row in report.layers if row.is_neuron]
     hardly = [row.name for row in rows if row.rate < 0.005]
     if hardly and not normalised:
+        # Networks of a few layers begin so and learn all the same, better than after
+        # `calibrate`; those of a dozen stay at chance.
+        when = "Remedy" if len(rows) >= _DEEP else "Remedy, if it does not learn"
         warnings.warn(
             f"{listed(hardly)} hardly firing before the training (under 0.5 % of the "
             "neurons and steps), so little reaches the layers after it, and they learn "
-            "late or never. Remedy: `keras_ssp.calibrate(model, x)` before `fit`, or "
+            f"late or never. {when}: `keras_ssp.calibrate(model, x)` before `fit`, or "
             f"{CURE}.",
             stacklevel=3,
         )
     small = len(rows) >= 4 and min(row.neurons for row in rows) <= 128
-    if report.time_steps == 1 and (small or len(rows) >= 8):
+    if report.time_steps == 1 and (small or len(rows) >= _DEEP):
         warnings.warn(
             f"{len(rows)} spiking layers in which each neuron says 0 or 1 only once "
             f"(T = 1), {min(row.neurons for row in rows):g} neurons in the smallest: "

@@ -111,7 +111,7 @@ class LayerReport:
     )
     flags: tuple[str, ...] = field(
         default=(),
-        metadata=shown_as("flags", ", ".join, left=True, optional=True, wide=True),
+        metadata=shown_as("flags", ", ".join, left=True, optional=True),
     )
     notes: tuple[str, ...] = ()
     penalty: float | None = field(

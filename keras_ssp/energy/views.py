@@ -20,7 +20,7 @@ from keras_ssp.tables import Table, format_energy, format_share
 from keras_ssp.types import Axes, Config, Figure, StrPath
 
 # What a terminal that is too narrow for the narrow table does without, in this order.
-_LEFT_OUT = ("share", "penalty_share", "rate")
+_LEFT_OUT = ("share", "penalty_share", "flags", "rate")
 
 
 class ReportViews:

@@ -70,5 +70,12 @@ def log_energies(axis: Axes, least: float, most: float) -> None:
     room = max(1.2, (most / least) ** MARGIN)
     axis.set_xlim(least / room, most * room)
     subs = (1, 2, 5) if most / least < 300 else (1,)  # more labels would not fit
-    axis.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
-    axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    locator = ticker.LogLocator(subs=subs)
+    low, high = axis.get_xlim()
+    if sum(low <= tick <= high for tick in locator.tick_values(low, high)) < 2:
+        # Points so near each other lie between two of those: round numbers in equal
+        # steps then say where they are.
+        ticks = ticker.MaxNLocator(4).tick_values(low, high)
+        locator = ticker.FixedLocator([tick for tick in ticks if low <= tick <= high])
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_minor_locator(ticker.NullLocator())

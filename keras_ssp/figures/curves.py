@@ -15,7 +15,7 @@ from keras_ssp.figures.base import (
     whole_ticks,
 )
 from keras_ssp.tables import format_energy
-from keras_ssp.types import Figure, StrPath, Table
+from keras_ssp.types import Axes, Figure, StrPath, Table
 
 
 def history(
@@ -33,8 +33,9 @@ def history(
     """
     figure, (left, right) = new_figure(2, width=9, height=3.6)
     epochs = range(1, len(values["loss"]) + 1)
-    # A line needs two points to be seen.
-    style = {"marker": "o" if len(epochs) < 3 else None, "linewidth": 1.8}
+    # A line needs two points to be seen, and these whole, at the edges too.
+    few = len(epochs) < 3
+    style = {"marker": "o" if few else None, "linewidth": 1.8, "clip_on": not few}
     for name, label, colour in (
         ("accuracy", "training", COLOURS[5]),
         ("val_accuracy", "validation", COLOURS[0]),
@@ -50,6 +51,10 @@ def history(
     right.set_ylim(bottom=0)
     for axis in (left, right):
         whole_ticks(axis.xaxis)
+        if few:
+            axis.set_xlim(0, len(epochs) + 1)
+    least, most = left.get_ylim()
+    left.set_ylim(least, min(most, 100.0))  # a share
     return save(figure, path)
 
 
@@ -91,23 +96,15 @@ def accuracy_against_energy(
             capsize=2,
             label=name,
         )
-        for p in points:
-            if p.get("label"):
-                axis.annotate(
-                    p["label"],
-                    (p["energy_pj"] / 1e3, 100 * p["accuracy"]),
-                    xytext=(6, -12),
-                    textcoords="offset points",
-                    fontsize=8,
-                    color=INK,
-                    # Legible where it falls on a line.
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-                )
-    axis.margins(x=MARGIN)
+    axis.margins(x=MARGIN, y=MARGIN)
     energies = [p["energy_pj"] / 1e3 for points in series.values() for p in points]
     positive = [energy for energy in energies if energy > 0]
     if log and positive:
         log_energies(axis, min(positive), max(positive))
+    for points in series.values():
+        for p in points:
+            if p.get("label"):
+                _label(axis, p["label"], p["energy_pj"] / 1e3, 100 * p["accuracy"])
     axis.xaxis.set_major_formatter(lambda nj, _: format_energy(nj * 1e3))
     axis.set(xlabel=xlabel, ylabel="test accuracy (%)")
     axis.set_title(title, fontsize=10, loc="left")
@@ -115,3 +112,21 @@ def accuracy_against_energy(
     if len(series) > 1:
         axis.legend(frameon=False, fontsize=9)
     return save(figure, path)
+
+
+def _label(axis: Axes, label: str, x: float, y: float) -> None:
+    """The label of a point, inside the picture and off the lines through it."""
+    right, _ = axis.transAxes.inverted().transform(axis.transData.transform((x, y)))
+    inward = right > 0.7  # of the width: what is on its right might not fit
+    axis.annotate(
+        label,
+        (x, y),
+        # Lines rise from left to right.
+        xytext=(-8, 6) if inward else (8, -12),
+        ha="right" if inward else "left",
+        textcoords="offset points",
+        fontsize=8,
+        color=INK,
+        # Legible where it falls on another line.
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    )

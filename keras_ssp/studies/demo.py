@@ -58,7 +58,7 @@ def run(out: StrPath = "runs/demo", *, seeds: int = 3) -> list[Setting]:
     data = load("digits")
     console.print(
         f"Training on {len(data.train)} digits (8x8), T = {BASE.time_steps}: "
-        f"{1 + len(WEIGHTS)} settings, {seeds} seeds each."
+        f"{1 + len(WEIGHTS)} settings, {seeds} seed{'s' * (seeds > 1)} each."
     )
     settings = []
     for weight in (0.0, *WEIGHTS):
@@ -107,13 +107,13 @@ def verdict(settings: Sequence[Setting]) -> str:
 
 def _table(settings: Sequence[Setting], seeds: int) -> Table:
     base = settings[0].mean("synaptic_energy_pj")
+    of_seeds = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     return Table(
         ["setting", "accuracy (%)", "SynOps", "energy", "of no penalty", "rate"],
         [
             (
                 s.label,
-                f"{100 * s.mean('test_accuracy'):.2f} ± "
-                f"{100 * s.std('test_accuracy'):.2f}",
+                _accuracy(s),
                 format_count(s.mean("synops")),
                 format_energy(s.mean("synaptic_energy_pj")),
                 f"{100 * s.mean('synaptic_energy_pj') / base:.0f} %",
@@ -121,8 +121,15 @@ def _table(settings: Sequence[Setting], seeds: int) -> Table:
             )
             for s in settings
         ],
-        title=f"Synaptic energy per digit (cmos45 estimate), mean of {seeds} seeds",
+        title=f"Synaptic energy per digit (cmos45 estimate), {of_seeds}",
     )
+
+
+def _accuracy(setting: Setting) -> str:
+    mean = f"{100 * setting.mean('test_accuracy'):.2f}"
+    if len(setting.runs) == 1:
+        return mean  # one seed has no spread
+    return f"{mean} ± {100 * setting.std('test_accuracy'):.2f}"
 
 
 def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:
@@ -141,10 +148,12 @@ def _write(settings: Sequence[Setting], folder: pathlib.Path) -> None:
             for s in settings
         },
     )
+    one = len(settings[0].runs) == 1
+    of_seeds = "one seed" if one else "mean and standard deviation of its seeds"
     figures.accuracy_against_energy(
         {"synaptic penalty": [{**s.point(), "label": s.label} for s in settings]},
         folder / "accuracy_energy.png",
-        title="Digits: every setting, mean and standard deviation of its seeds",
+        title=f"Digits: every setting, {of_seeds}",
     )
     report = settings[-1].runs[0].report
     report.plot(folder / "layers.png")

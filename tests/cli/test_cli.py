@@ -109,7 +109,7 @@ def test_flags_win_over_the_config_file(tmp_path):
         ),
         (
             TrainConfig(time_steps=8, width=0.5, epochs=3, reset="soft"),
-            "digits_small_cnn_none_w0.5_T8_resetsoft_e3_s0",
+            "digits_small_cnn_none_w0.5_T8_reset-soft_e3_s0",
         ),
     ],
 )

@@ -87,3 +87,53 @@ def test_layer_bars_draws_each_series_of_each_layer():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["3 nJ", "1 nJ", "50.0 %", "half"]
+
+
+@pytest.mark.parametrize(
+    "energies", [(9.4e3, 1.21e4), (1e4, 1.0001e4), (5e3, 5e3), (1e3, 9e5), (20.0, 3e7)]
+)
+def test_at_least_two_energies_are_written_on_the_axis(energies):
+    points = [{"energy_pj": e, "accuracy": 0.9, "label": "here"} for e in energies]
+    figure = figures.accuracy_against_energy({"a": points})
+    figure.canvas.draw()
+    axis = figure.axes[0]
+    low, high = axis.get_xlim()
+    shown = [
+        tick.get_text()
+        for tick in axis.get_xticklabels()
+        if low <= tick.get_position()[0] <= high and tick.get_text()
+    ]
+    assert len(set(shown)) >= 2, shown
+
+
+def test_labels_stay_inside_the_picture():
+    energies = (2e4, 9e4, 2e5)
+    points = [
+        {"energy_pj": e, "accuracy": 0.9 + k / 100, "label": "a label of some length"}
+        for k, e in enumerate(energies)
+    ]
+    figure = figures.accuracy_against_energy({"a": points})
+    figure.canvas.draw()
+    whole = figure.axes[0].get_window_extent()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert whole.x0 <= box.x0 and box.x1 <= whole.x1
+        assert whole.y0 <= box.y0 and box.y1 <= whole.y1
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_a_short_history_can_be_read(epochs):
+    figure = figures.history(
+        {
+            "loss": [1.0] * epochs,
+            "accuracy": [0.9 + 0.01 * k for k in range(epochs)],
+            "val_accuracy": [1.0] * epochs,
+            "val_energy_pj": [5e4] * epochs,
+        }
+    )
+    figure.canvas.draw()
+    for axis in figure.axes:
+        low, high = axis.get_xlim()
+        ticks = [tick for tick in axis.get_xticks() if low <= tick <= high]
+        assert len(ticks) >= 2 and all(float(tick).is_integer() for tick in ticks)
+    assert figure.axes[0].get_ylim()[1] <= 100
