@@ -16,7 +16,7 @@ PROGRAM = sorted((ROOT / "tuning").rglob("*.py"))
 LEVELS = (
     ("types", "_checks", "_extras", "_imports", "_public"),
     ("_units", "_environment", "_files", "_config_file"),
-    ("_registry", "tables", "pareto"),
+    ("_registry", "_tensorboard", "tables", "pareto"),
     ("_picks",),
     ("figures",),
     ("graph",),

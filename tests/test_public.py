@@ -26,7 +26,7 @@ PUBLIC = {
         synapses train training tuner types
     """,
     "keras_ssp.callbacks": """
-        EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard
+        EnergyBudget EnergyMonitor PenaltySchedule SilenceGuard SpikeImages
     """,
     "keras_ssp.conversion": """
         calibrate convert fold_batch_norm spiking

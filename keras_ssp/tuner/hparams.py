@@ -11,11 +11,10 @@ import pathlib
 import time
 from typing import Any
 
+from keras_ssp import _tensorboard
 from keras_ssp._files import sync
 from keras_ssp.tuner.records import COMPLETED, TrialRecord
 from keras_ssp.types import StrPath
-
-_VERSION = "brain.Event:2"  # of the format of event files
 
 
 def write_hparams(record: TrialRecord, folder: StrPath) -> bool:
@@ -42,7 +41,6 @@ def write_hparams(record: TrialRecord, folder: StrPath) -> bool:
     """
     try:
         summaries = _summaries(record)
-        writer = importlib.import_module("tensorboard.summary.writer.record_writer")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "tensorboard":
             raise
@@ -52,21 +50,12 @@ def write_hparams(record: TrialRecord, folder: StrPath) -> bool:
     name = path / "events.out.tfevents.0.trial"
     partial = path / f"partial-{os.getpid()}"  # no name that TensorBoard reads
     with open(partial, "wb") as file:
-        records = writer.RecordWriter(file)
-        for event in _events(summaries):
-            records.write(event.SerializeToString())
+        records = _tensorboard.records(file)
+        for summary in summaries:
+            records.write(_tensorboard.event(summary))
     sync(partial)
     os.replace(partial, name)
     return True
-
-
-def _events(summaries: list[Any]) -> list[Any]:
-    make = importlib.import_module("tensorboard.compat.proto.event_pb2").Event
-    now = time.time()
-    return [
-        make(wall_time=now, file_version=_VERSION),
-        *(make(wall_time=now, step=0, summary=summary) for summary in summaries),
-    ]
 
 
 def _summaries(record: TrialRecord) -> list[Any]:
@@ -103,7 +92,7 @@ def _summaries(record: TrialRecord) -> list[Any]:
 
 def _session(tag: str, content: Any) -> Any:
     metadata = importlib.import_module("tensorboard.plugins.hparams.metadata")
-    summary = importlib.import_module("tensorboard.compat.proto.summary_pb2").Summary()
+    summary = _tensorboard.new_summary()
     summary.value.add(
         tag=tag,
         metadata=metadata.create_summary_metadata(content),
@@ -114,7 +103,7 @@ def _session(tag: str, content: Any) -> Any:
 
 def _scalar(name: str, value: float) -> Any:
     scalars = importlib.import_module("tensorboard.plugins.scalar.metadata")
-    summary = importlib.import_module("tensorboard.compat.proto.summary_pb2").Summary()
+    summary = _tensorboard.new_summary()
     tensor = importlib.import_module("tensorboard.compat.proto.tensor_pb2").TensorProto
     types = importlib.import_module("tensorboard.compat.proto.types_pb2")
     summary.value.add(
