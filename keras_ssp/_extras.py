@@ -14,6 +14,7 @@ _PURPOSE = {
     "serve": "the server",
     "onnx": "ONNX files",
     "events": "recordings of this kind",
+    "completion": "completion in a shell",
 }
 #: The package by which each extra is known to be installed.
 INSTALLED_BY = {
@@ -29,6 +30,7 @@ INSTALLED_BY = {
     "serve": "starlette",
     "onnx": "tf2onnx",
     "events": "expelliarmus",
+    "completion": "shtab",
 }
 
 

@@ -180,6 +180,40 @@ class Table:
         facts = [_wrapped(label, fact, labels, width) for label, fact in self.facts]
         return "\n".join([*([self.title] if self.title else []), *lines, *facts])
 
+    def narrowed(self, width: int, leave_out: Sequence[str]) -> Table:
+        """The table without columns that it can do without, as far as it must.
+
+        Args:
+            width: Characters that its lines shall have at most.
+            leave_out: Headers, those that are needed least first.
+
+        Returns:
+            The table itself where it fits.
+
+        Example:
+
+        >>> table = Table(["layer", "rate", "energy"], [["first", "10 %", "2 nJ"]])
+        >>> [column.header for column in table.narrowed(22, ["rate"]).columns]
+        ['layer', 'energy']
+        """
+        found = self
+        for header in leave_out:
+            bare = Table(found.columns, found.rows, total=found.total)
+            if max(map(len, bare.text(width).splitlines()), default=0) <= width:
+                break
+            found = found._without(header)
+        return found
+
+    def _without(self, header: str) -> Table:
+        kept = [k for k, column in enumerate(self.columns) if column.header != header]
+        return Table(
+            [self.columns[k] for k in kept],
+            [[row[k] for k in kept] for row in self.rows],
+            total=None if self.total is None else [self.total[k] for k in kept],
+            title=self.title,
+            facts=self.facts,
+        )
+
     def rich(self) -> rich_table.Table:
         """The table for `rich.console.Console.print`; title and cells only."""
         from rich.box import HEAVY_HEAD

@@ -138,3 +138,22 @@ def test_format_energy(pj, text):
 def test_format_count():
     counts = (0, 27, 12_345, 1e10)
     assert [format_count(c) for c in counts] == ["0", "27", "12.35 k", "10 G"]
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 90])
+def test_narrow_tables_keep_the_columns_that_are_needed_most(width):
+    headers = ["setting", "accuracy (%)", "SynOps", "energy", "rate"]
+    rows = [["no penalty", "98.89 ± 0.49", "224.9 k", "202.4 nJ", "23.0 %"]] * 2
+    table = Table(headers, rows, total=["all", "", "", "1 nJ", ""], title="A title")
+    found = table.narrowed(width, ["SynOps", "rate", "nothing"])
+    kept = [column.header for column in found.columns]
+    widest = max(map(len, found.text().splitlines()[1:]))
+    assert {"setting", "accuracy (%)", "energy"} <= set(kept)
+    if widest > width:
+        assert kept == ["setting", "accuracy (%)", "energy"]
+    elif width < 60:  # with one more it would not have fitted
+        assert len(kept) < 5
+    assert found.title == "A title" and found.total[0] == "all"
+    assert "no penalty" in found.text()
+    if width == 90:
+        assert found is table

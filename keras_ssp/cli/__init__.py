@@ -6,7 +6,17 @@ import argparse
 from collections.abc import Sequence
 
 from keras_ssp import __version__
-from keras_ssp.cli import compare, demo, doctor, export, report, serve, spikes, train
+from keras_ssp.cli import (
+    compare,
+    completion,
+    demo,
+    doctor,
+    export,
+    report,
+    serve,
+    spikes,
+    train,
+)
 from keras_ssp.cli.program import run
 
 
@@ -26,4 +36,5 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (demo, train, report, spikes, compare, export, serve, doctor):
         command.add(commands)
+    completion.add(commands, parser)
     return top

@@ -20,7 +20,7 @@ from keras_ssp.tables import Table, format_energy, format_share
 from keras_ssp.types import Axes, Config, Figure, StrPath
 
 # What a terminal that is too narrow for the narrow table does without, in this order.
-_LEFT_OUT = ("share", "penalty_share", "flags", "rate")
+_LEFT_OUT = ("share", "of penalty", "flags", "rate")
 
 
 class ReportViews:
@@ -79,14 +79,8 @@ class ReportViews:
             width = shutil.get_terminal_size((88, 24)).columns
         if wide or columns is not None:
             return self.table(wide=wide, columns=columns).text(width)
-        left = columns_of(self.layers, wide=False)
-        text = self._table(None, left).text(width)
-        for name in _LEFT_OUT:
-            if max(len(line) for line in text.splitlines()) <= width:
-                break
-            left = [column for column in left if column.name != name]
-            text = self._table(None, left).text(width)
-        return text
+        table = self._table(None, columns_of(self.layers, wide=False))
+        return table.narrowed(width, _LEFT_OUT).text(width)
 
     def table(
         self,

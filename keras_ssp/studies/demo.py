@@ -22,6 +22,8 @@ from keras_ssp.types import StrPath
 #: lambda of the normalised penalty: it lies in [0, 1] then.
 WEIGHTS = (0.3, 1.0, 3.0)
 BASE = TrainConfig(data="digits", epochs=20, batch_size=32, learning_rate=4e-3)
+# Columns that a narrow terminal does without.
+_LEFT_OUT = ("SynOps", "rate", "of no penalty")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run(out: StrPath = "runs/demo", *, seeds: int = 3) -> list[Setting]:
                 f"{format_energy(runs[-1].report.synaptic_energy_pj)}"
             )
         settings.append(Setting(label, weight, tuple(runs)))
-    console.print(_table(settings, seeds).rich())
+    console.print(_table(settings, seeds).narrowed(console.width, _LEFT_OUT).rich())
     console.print(verdict(settings))
     folder.mkdir(parents=True, exist_ok=True)
     _write(settings, folder)

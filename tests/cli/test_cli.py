@@ -302,3 +302,28 @@ def test_a_terminal_has_bars(tmp_path):
     assert "\b" in text or "\x1b" in text
     table = [line.strip() for line in text.splitlines() if line.startswith(("|", "+"))]
     assert table and max(map(len, table)) <= 60
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_commands_flags_and_values(shell, capsys):
+    pytest.importorskip("shtab")
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("train", "doctor", "--energy-model", "synops_target"):
+        assert word in script
+
+
+def test_completion_in_a_real_shell(tmp_path):
+    pytest.importorskip("shtab")
+    script = tmp_path / "complete.sh"
+    with open(script, "w") as file:
+        command = [sys.executable, "-m", "keras_ssp", "completion", "bash"]
+        subprocess.run(command, stdout=file, check=True, timeout=120)
+    ask = (
+        f". {script}; COMP_WORDS=(keras-ssp train --pen); COMP_CWORD=2;"
+        "_shtab_keras_ssp; echo ${COMPREPLY[@]}"
+    )
+    found = subprocess.run(
+        ["bash", "-c", ask], capture_output=True, text=True, timeout=60
+    )
+    assert "--penalty" in found.stdout, found.stderr

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_ssp.layers import LIF, DirectEncoding, RateReadout
+from keras_ssp.layers import LIF, RateReadout
+from tests.synapses.fronts import MaskedFrames, random_front
 from tests.synapses.stacks import touched
 
 
@@ -47,9 +48,10 @@ class RandomNetwork:
         self.synapses = []  # (layer, size, Spikes)
         self.neurons = []  # names
         self.kinds = set()  # what is in it
-        self.inputs = keras.Input((4, 4, 2))
-        x = layers.Conv2D(2, 3, padding="same", name="stem")(self.inputs)
-        at = [self.fire(DirectEncoding(self.steps)(x))]
+        self.front = random_front(self.rng, self.steps)
+        self.kinds.add(type(self.front).__name__)
+        self.inputs = self.front.inputs
+        at = self.first(self.front.tensor)
         for _ in range(int(self.rng.integers(2, 6))):
             at.append(self.step(at))
         ends = [at[-1]] + [s for s in at[:-1] if self.rng.random() < 0.2]
@@ -63,6 +65,13 @@ class RandomNetwork:
         self.synapses = [s for s in self.synapses if id(s[0]) in run]
 
     # --- building ---------------------------------------------------------------
+
+    def first(self, x):
+        """The first spikes: of neurons, or of the data and then of neurons."""
+        if not isinstance(self.front, MaskedFrames):
+            return [self.fire(x)]
+        events = Spikes(x, lambda spikes: spikes["frames"], binary=False)
+        return [events, self.weighted(events, [])]
 
     def fire(self, x):
         name = f"lif{len(self.neurons)}"

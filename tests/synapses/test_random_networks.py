@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ssp import SynapticPenalty, penalize
+from keras_ssp import SynapticPenalty, energy_report, penalize
 from keras_ssp.energy import EnergyMeter
 from keras_ssp.layers import RateReadout
 from keras_ssp.layers.events import listening
+from tests.synapses.fronts import MaskedFrames
 from tests.synapses.graphs import RandomNetwork
 
 pytestmark = pytest.mark.every_backend
@@ -18,9 +19,11 @@ pytestmark = pytest.mark.every_backend
 GRAPHS = int(os.environ.get("KERAS_SSP_GRAPHS", "12"))
 
 
-def data(seed, n=3):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(0, 3, (n, 4, 4, 2)).astype("float32")
+SAMPLES = 3
+
+
+def data(network, seed):
+    return network.front.data(np.random.default_rng(seed), SAMPLES)
 
 
 def fired(model, x):
@@ -48,25 +51,39 @@ def penalized(model, penalty):
 @pytest.mark.parametrize("seed", range(GRAPHS))
 def test_counts_penalty_and_loss_equal_the_count_by_hand(seed):
     network = RandomNetwork(seed)
-    model, x = network.model, data(seed)
+    model, x = network.model, data(network, seed)
     p = [1, 1.5, 2, 3][seed % 4]
     penalized(model, SynapticPenalty(0.5, p=p))
-    synops = network.synops(fired(model, x), len(x))
+    synops = network.synops(fired(model, x), SAMPLES)
     meter = EnergyMeter(model)
     counts, _ = meter.run(x)
-    counted = sum(
-        keras.ops.convert_to_numpy(c["synops"]).sum() / len(x) for c in counts.values()
-    )
+    counted = sum(total(c["synops"]) for c in counts.values())
     assert counted == pytest.approx(synops, rel=1e-6)
-    omega = sum(
-        keras.ops.convert_to_numpy(c["penalty"]).sum() / len(x)
-        for c in counts.values()
-        if "penalty" in c
-    )
+    report = energy_report(model, x)
+    assert report.synops == pytest.approx(synops, rel=1e-6)
+    assert report.macs == network.front.macs()
+    # What the data's own events cost no penalty weighs.
+    synops -= report.input_synops
+    omega = sum(total(c["penalty"]) for c in counts.values() if "penalty" in c)
     assert p * omega == pytest.approx(synops, rel=1e-6)
     model(x)
     loss = sum(float(keras.ops.convert_to_numpy(each)) for each in model.losses)
     assert p * loss == pytest.approx(0.5 * synops, rel=1e-6)
+
+
+def total(counts):
+    return keras.ops.convert_to_numpy(counts).sum() / SAMPLES
+
+
+@pytest.mark.parametrize("seed", range(0, 2 * GRAPHS, 4))
+def test_what_a_mask_hides_changes_nothing(seed):
+    network = RandomNetwork(seed)
+    if not isinstance(network.front, MaskedFrames):
+        pytest.skip("this network has no mask")
+    frames, mask = data(network, seed)
+    other = np.where(mask[..., None, None, None], frames, 7.0)
+    first, again = (energy_report(network.model, [x, mask]) for x in (frames, other))
+    assert first.to_dict() == again.to_dict()
 
 
 @pytest.mark.parametrize("seed", range(0, GRAPHS, 4))
@@ -79,12 +96,13 @@ def test_after_surgery_the_penalty_is_that_of_the_new_graph(seed):
     wide = layers.Dense(last.units + 4)
     network.synapses[network.synapses.index(dense[-1])] = (wide, size, source)
     model = keras.Model(network.inputs, RateReadout()(wide(source.tensor)))
-    x = data(seed)
+    x = data(network, seed)
     spikes = fired(model, x)
     network.keep(model)
     model(x)
     loss = sum(float(keras.ops.convert_to_numpy(each)) for each in model.losses)
-    assert loss == pytest.approx(network.synops(spikes, len(x)), rel=1e-6)
+    synops = network.synops(spikes, SAMPLES) - energy_report(model, x).input_synops
+    assert loss == pytest.approx(synops, rel=1e-6)
 
 
 def test_the_random_networks_hold_what_they_are_to_hold():
@@ -92,14 +110,6 @@ def test_the_random_networks_hold_what_they_are_to_hold():
     for seed in range(40):
         kinds |= RandomNetwork(seed).kinds
     assert kinds == {
-        *(
-            "weighted",
-            "moved",
-            "summed",
-            "pooled",
-            "joined",
-            "gated",
-            "scaled",
-            "nested",
-        )
+        *("weighted", "moved", "summed", "pooled", "joined", "gated", "scaled"),
+        *("nested", "Convolution", "Attention", "Recurrent", "MaskedFrames"),
     }
