@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -48,7 +49,9 @@ def run(
     except BrokenPipeError:
         return _nobody_reads()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"{command}: error: {error}", file=sys.stderr)
+        print(
+            f"{command}: error: {_said(error)}{_if_full(error, go_on)}", file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt:
         print(f"\n{command}: interrupted{go_on}", file=sys.stderr)
@@ -64,6 +67,19 @@ def run(
         )
         return 2
     return 0
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _if_full(error: Exception, go_on: str) -> str:
+    # HDF5 tells it in its own way, in the middle of much else.
+    full = getattr(error, "errno", None) == errno.ENOSPC
+    if not (full or f"errno = {errno.ENOSPC}," in str(error)):
+        return ""
+    return f" The disk is full: make room{go_on or ' and try again'}."
 
 
 def _nobody_reads() -> int:

@@ -14,6 +14,7 @@ import sys
 import termios
 
 import keras
+import numpy as np
 import pytest
 
 from keras_ssp import __version__, cli, datasets
@@ -327,3 +328,16 @@ def test_completion_in_a_real_shell(tmp_path):
         ["bash", "-c", ask], capture_output=True, text=True, timeout=60
     )
     assert "--penalty" in found.stdout, found.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_is_said_in_one_line(capsys, tmp_path):
+    from tests.helpers import small_snn
+
+    small_snn().save(tmp_path / "model.keras")
+    np.savez(tmp_path / "x.npz", x=np.zeros((20, 8, 8, 2)), y=[0, 1] * 10)
+    asked = ["report", tmp_path / "model.keras", "--data", tmp_path / "x.npz", "-q"]
+    assert cli.main([*map(str, asked), "--output", "/dev/full"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "The disk is full: make room and try again." in error
+    assert len(error.splitlines()) == 1
