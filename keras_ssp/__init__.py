@@ -47,6 +47,8 @@ from keras_ssp.training import TrainConfig as TrainConfig
 from keras_ssp.training import train as train
 
 if _TYPE_CHECKING:
+    from keras_ssp import events as events
+    from keras_ssp import figures as figures
     from keras_ssp import pareto as pareto
     from keras_ssp import serving as serving
     from keras_ssp import studies as studies
@@ -62,7 +64,7 @@ _PACKAGES = (
 )
 # What few programs need is imported when it is asked for: Keras Tuner, TensorFlow and
 # the like take a while.
-_LATER = ("pareto", "serving", "studies", "tuner")
+_LATER = ("events", "figures", "pareto", "serving", "studies", "tuner")
 _SERVING = ("export", "export_front")
 
 

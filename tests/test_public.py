@@ -20,7 +20,7 @@ PUBLIC = {
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
         calibrate callbacks compare_reports conversion convert datasets energy
-        energy_report export export_front fan_out layers models pareto penalize
+        energy_report events export export_front fan_out figures layers models pareto penalize
         penalties penalty_values record
         register_energy_model serving set_penalty_weight spiking studies surrogates
         synapses train training tuner types
