@@ -12,7 +12,8 @@ import pytest
 import keras_ssp
 
 # Imported when they are asked for, so not by `from keras_ssp import *`.
-LATER = {"export", "export_front", "pareto", "serving", "studies", "tuner"}
+LATER = {"events", "export", "export_front", "figures", "pareto", "serving"}
+LATER |= {"studies", "tuner"}
 PUBLIC = {
     "keras_ssp": """
         BalancedPenalty DirectEncoding EnergyBudget EnergyModel EnergyMonitor
@@ -20,8 +21,8 @@ PUBLIC = {
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
         calibrate callbacks compare_reports conversion convert datasets energy
-        energy_report events export export_front fan_out figures layers models pareto penalize
-        penalties penalty_values record
+        energy_report events export export_front fan_out figures layers models pareto
+        penalize penalties penalty_values record
         register_energy_model serving set_penalty_weight spiking studies surrogates
         synapses train training tuner types
     """,
