@@ -55,7 +55,8 @@ class RandomNetwork:
         for _ in range(int(self.rng.integers(2, 6))):
             at.append(self.step(at))
         ends = [at[-1]] + [s for s in at[:-1] if self.rng.random() < 0.2]
-        if isinstance(self.front, MaskedFrames) and at[1] not in ends:
+        masked = isinstance(self.front, MaskedFrames)
+        if masked and all(at[1] is not each for each in ends):
             ends.append(at[1])  # what is left may have no neurons else
         outputs = [self.head(s) for s in ends]
         self.model = keras.Model(self.inputs, outputs)
