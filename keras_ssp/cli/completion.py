@@ -9,7 +9,7 @@ from typing import Any
 from keras_ssp._extras import require
 from keras_ssp.cli.flags import new_command
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh")
 
 
 def add(commands: Any, parser: Callable[[], argparse.ArgumentParser]) -> None:
