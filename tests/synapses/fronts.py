@@ -33,6 +33,8 @@ class Attention(Convolution):
     def __init__(self, rng, steps):
         self.inputs = keras.Input(SHAPE)
         self.heads, self.key, self.value = (int(n) for n in rng.integers(1, 4, 3))
+        if keras.backend.backend() == "jax":
+            self.value = self.key  # Keras refuses others there
         self.layer = layers.MultiHeadAttention(self.heads, self.key, self.value)
         x = layers.Reshape((ROWS, 2))(self.inputs)
         y = layers.Add()([x, self.layer(x, x)])
