@@ -125,6 +125,16 @@ class Browser:
             if m["method"] == "Network.requestWillBeSent"
         ]
 
+    def foreign_requests(self, *near):
+        """The addresses that were asked for something and do not begin as these."""
+        return [url for url in self.requests() if not url.startswith(near)]
+
+    def fits(self):
+        """Whether nothing makes the page scroll sideways."""
+        return self.evaluate(
+            "document.documentElement.scrollWidth <= window.innerWidth"
+        )
+
     def screenshot(self, path):
         """The whole page as PNG."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]

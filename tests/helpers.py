@@ -40,6 +40,12 @@ def images(n=10, shape=(8, 8, 2), seed=0):
     return np.random.default_rng(seed).uniform(0, 4, (n, *shape)).astype("float32")
 
 
+def added_loss(model, x):
+    """What the layers of a model add to the loss in one run on `x`."""
+    model(x)
+    return sum(float(keras.ops.convert_to_numpy(each)) for each in model.losses)
+
+
 def gradients(loss, inputs, weights=()):
     """Value and gradients of `loss(*inputs)` on the current backend.
 

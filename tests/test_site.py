@@ -80,12 +80,8 @@ def test_pages_are_whole_and_ask_for_nothing(site, tab, width):
     for name in ("index", *WIDE):
         tab.open(site / f"{name}.html", width)
         assert tab.complaints() == [], name
-        asked = [
-            u for u in tab.requests() if not u.startswith(("file:", "data:", "blob:"))
-        ]
-        assert asked == [], name
-        fits = "document.documentElement.scrollWidth <= window.innerWidth"
-        assert tab.evaluate(fits), name
+        assert tab.foreign_requests("file:", "data:", "blob:") == [], name
+        assert tab.fits(), name
         assert tab.evaluate("document.querySelectorAll('article h1').length") == 1, name
 
 

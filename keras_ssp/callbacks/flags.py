@@ -15,8 +15,6 @@ _REMEDIES = {
     "silent": ("never fires", f"{CURE}; or a lower lambda"),
     "saturated": ("fires at nearly every step", "a higher threshold, or weaker inputs"),
 }
-
-
 _DEEP = 8  # spiking layers
 
 

@@ -93,12 +93,11 @@ def from_folder(
                 f"Received: {', '.join(unknown)}."
             )
     arrays = _read_all(files, side, f"d.from_folder('{folder}', image_size=32)")
-    test, held_out = arrays.get("test"), arrays.get("validation")
     return from_arrays(
         *arrays["train"],
         name=str(folder),
-        test=0.2 if test is None else test,
-        validation=validation if held_out is None else held_out,
+        test=arrays.get("test", 0.2),
+        validation=arrays.get("validation", validation),
         labels=classes,
     )
 
@@ -147,13 +146,13 @@ def from_tfds(
     image_key, label_key = _keys(builder.info)
     splits = [s for s in ("test", "validation") if s in builder.info.splits]
     names = {"train": "train"} | dict(zip(("test", "validation"), splits, strict=False))
+    call = f"d.from_tfds('{name}', image_size=32)"
     arrays = {}
     for part, split in names.items():
         images, labels = [], []
         for sample in tfds.as_numpy(builder.as_dataset(split=split)):
             images.append(_resized(np.asarray(sample[image_key]), side))
             labels.append(sample[label_key])
-        call = f"d.from_tfds('{name}', image_size=32)"
         _check_sizes([f"image {k}" for k in range(len(images))], images, call)
         arrays[part] = (np.stack(images), np.asarray(labels))
     return from_arrays(

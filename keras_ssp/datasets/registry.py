@@ -75,6 +75,11 @@ def names() -> tuple[str, ...]:
     return _DATA_SETS.names()
 
 
+def is_name(name: object) -> bool:
+    """Whether `load` takes it as a name; what it stands for may be missing."""
+    return isinstance(name, str) and (name in names() or is_own(name))
+
+
 def check_name(argument: str, name: object) -> str:
     """Returns what `load` takes as a name; what the name stands for may be missing.
 
@@ -82,7 +87,7 @@ def check_name(argument: str, name: object) -> str:
         ValueError: If it is neither the name of a data set nor of a file, a folder or
             `tfds:NAME`.
     """
-    if isinstance(name, str) and (name in names() or is_own(name)):
+    if is_name(name):
         return str(name)
     raise ValueError(
         f"`{argument}` must be one of {', '.join(map(repr, names()))}, {KINDS}. "

@@ -9,7 +9,7 @@ import keras
 
 from keras_ssp import datasets
 from keras_ssp.datasets import ImageData
-from keras_ssp.datasets.own import is_own
+from keras_ssp.datasets.registry import is_name
 from keras_ssp.energy import EnergyReport, energy_report
 from keras_ssp.energy.hardware import EnergyModelLike
 from keras_ssp.training.config import TrainConfig
@@ -135,7 +135,7 @@ def _data(
                 f"{folder.config_file}."
             )
         data = config.data
-        if not (data in datasets.names() or is_own(data)):
+        if not is_name(data):
             raise ValueError(
                 f"The run in {folder.path} was trained on data named '{data}', which "
                 f"is no data set known by name ({', '.join(datasets.names())}). "

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import layers
 
 from keras_ssp import (
     SynapticPenalty,
@@ -13,7 +13,7 @@ from keras_ssp import (
     penalty_values,
 )
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-from tests.helpers import images, small_snn
+from tests.helpers import added_loss, images, small_snn
 
 pytestmark = pytest.mark.every_backend
 X = images(6)
@@ -25,8 +25,7 @@ def network(penalty, chosen=None):
 
 
 def losses(model, x=X):
-    model(x)
-    return sum(float(ops.convert_to_numpy(each)) for each in model.losses)
+    return added_loss(model, x)
 
 
 @pytest.mark.parametrize("p", [1, 2])

@@ -42,9 +42,9 @@ def tab():
 def test_it_is_shown_whole_without_a_complaint(page, tab, width):
     tab.open(page, width)
     assert tab.complaints() == []
-    assert not [url for url in tab.requests() if not url.startswith(("file:", "data:"))]
+    assert tab.foreign_requests("file:", "data:") == []
     assert tab.evaluate("window.innerWidth") == width
-    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.fits()
     for plot in ("frontier", "parallel", "hypervolume", "layers"):
         box = f"document.querySelector('#{plot} svg.main-svg').getBoundingClientRect()"
         assert tab.evaluate(f"{box}.height") > 100, plot

@@ -105,8 +105,8 @@ def npy(array):
 def test_it_is_shown_whole_without_a_complaint(server, tab, width):
     show(tab, server, width, "small")
     assert tab.complaints() == []
-    assert not [u for u in tab.requests() if not u.startswith((server, "data:"))]
-    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.foreign_requests(server, "data:") == []
+    assert tab.fits()
     rows = "document.querySelectorAll('#versions tbody tr').length"
     assert tab.evaluate(rows) == 3
     assert tab.evaluate("document.querySelectorAll('#frontier .dot').length") == 3
@@ -139,7 +139,7 @@ def test_a_prediction_with_its_spikes(server, tab, width):
         assert caption.startswith(f"{name}{fired} spikes, ")
     bars = "document.querySelectorAll('#spent .bar').length"
     assert tab.evaluate(bars) == 3
-    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.fits()
     assert tab.complaints() == []
 
 
