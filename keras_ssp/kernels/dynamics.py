@@ -8,10 +8,6 @@ from typing import ClassVar
 
 from keras_ssp.types import Tensor
 
-# Up to this many steps the loop is written out, which compilers fuse into one
-# pass over memory; above it compile time grows faster than the gain.
-MAX_UNROLLED_STEPS = 16
-
 
 class Dynamics(abc.ABC):
     """The equations of one kind of neuron, over which all kernels loop.
@@ -111,11 +107,6 @@ class LoopSpec:
     time_steps: int
     record: tuple[int, ...] = ()
     learned: tuple[bool, ...] = ()
-
-    @property
-    def unrolled(self) -> bool:
-        """Whether the loop is written out step by step."""
-        return self.time_steps <= MAX_UNROLLED_STEPS
 
 
 def loop_dtype(dtype: str) -> str:

@@ -1,4 +1,4 @@
-"""The time loop on JAX: unrolled for few steps, `lax.scan` for many."""
+"""The time loop on JAX: over chunks of steps; over steps where neurons meet."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from keras_ssp.kernels.chunks import (
+    Body,
+    Carry,
+    backward_chunked,
+    can_be_chunked,
+    forward_chunked,
+)
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
 from keras_ssp.kernels.loop import (
     States,
-    backward_unrolled,
-    forward_unrolled,
     initial_state,
     step,
     step_back,
@@ -50,40 +55,52 @@ def _with_gradient(spec: LoopSpec) -> Callable[..., tuple[Tensor, ...]]:
     return run
 
 
+class _Backend:
+    """What JAX lends to the loop over chunks."""
+
+    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
+        return jax.lax.dynamic_index_in_dim(x, k, axis, keepdims=False)
+
+    def scan(
+        self,
+        body: Body,
+        carry: Carry,
+        count: int,
+        like: States,
+        *,
+        backward: bool = False,
+    ) -> tuple[Carry, States]:
+        carry, written = jax.lax.scan(body, carry, jnp.arange(count), reverse=backward)
+        return carry, written
+
+
 def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
-    xs, wide = _time_first(x), _wide(x, parameters)
-    if spec.unrolled:
-        spikes, states = forward_unrolled(list(xs), wide, spec)
-        recorded = [[state[k] for state in states] for k in spec.record]
-        outputs = [jnp.stack(steps) for steps in (spikes, *recorded)]
-    else:
+    wide = _wide(x, parameters)
+    if can_be_chunked(parameters):
+        return forward_chunked(x, wide, spec, _Backend())
 
-        def body(state: States, x: Tensor) -> tuple[States, tuple[Tensor, ...]]:
-            s, state = step(spec, state, x, wide)
-            return state, (s, *(state[k] for k in spec.record))
+    def body(state: States, x: Tensor) -> tuple[States, tuple[Tensor, ...]]:
+        s, state = step(spec, state, x, wide)
+        return state, (s, *(state[k] for k in spec.record))
 
-        _, outputs = jax.lax.scan(body, initial_state(xs[0], spec), xs)
+    xs = _time_first(x)
+    _, outputs = jax.lax.scan(body, initial_state(xs[0], spec), xs)
     return tuple(jnp.swapaxes(o, 0, 1).astype(x.dtype) for o in outputs)
 
 
 def _backward(
     spec: LoopSpec, x: Tensor, parameters: States, upstream: States
 ) -> tuple[Tensor, States]:
-    xs, wide = _time_first(x), _wide(x, parameters)
-    gradients = [_time_first(gradient) for gradient in upstream]
-    if spec.unrolled:
-        dxs, d_parameters = backward_unrolled(
-            list(xs), wide, [list(gradient) for gradient in gradients], spec
-        )
-        dx = jnp.stack(dxs)
+    wide = _wide(x, parameters)
+    if can_be_chunked(parameters):
+        dx, d_parameters = backward_chunked(x, wide, upstream, spec, _Backend())
     else:
-        dx, d_parameters = _backward_scan(spec, xs, wide, gradients)
-    return (
-        jnp.swapaxes(dx, 0, 1).astype(x.dtype),
-        tuple(
-            jnp.asarray(gradient, parameter.dtype)
-            for gradient, parameter in zip(d_parameters, parameters, strict=True)
-        ),
+        gradients = [_time_first(gradient) for gradient in upstream]
+        dx, d_parameters = _backward_scan(spec, _time_first(x), wide, gradients)
+        dx = jnp.swapaxes(dx, 0, 1).astype(x.dtype)
+    return dx, tuple(
+        jnp.asarray(gradient, parameter.dtype)
+        for gradient, parameter in zip(d_parameters, parameters, strict=True)
     )
 
 
@@ -107,7 +124,7 @@ def _backward_scan(
 
     _, before = jax.lax.scan(keep, initial, xs)
     zeros = (jnp.zeros_like(xs[0]),) * len(initial)
-    carry = (zeros, zero_sums(xs[0], parameters))
+    carry = (zeros, zero_sums(xs[0], parameters, spec))
     (_, sums), dx = jax.lax.scan(back, carry, (before, xs, gradients), reverse=True)
     return dx, totals(sums, parameters, spec)
 

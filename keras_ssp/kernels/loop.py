@@ -21,15 +21,17 @@ def initial_state(like: Tensor, spec: LoopSpec) -> States:
     return tuple(ops.full_like(like, value) for value in spec.dynamics.initial())
 
 
-def zero_sums(like: Tensor, parameters: States) -> States:
+def zero_sums(like: Tensor, parameters: States, spec: LoopSpec) -> States:
     """What the terms of each parameter's gradient are added to.
 
     Terms are per neuron, `(batch, neurons)` like one step's input, and those of a
-    matrix (recurrent weights) are of its own shape.
+    matrix (recurrent weights) are of its own shape. One that is not learned has none.
     """
     return tuple(
         ops.zeros_like(like if len(parameter.shape) < 2 else parameter)
-        for parameter in parameters
+        if learned
+        else ops.zeros((), like.dtype)
+        for parameter, learned in zip(parameters, spec.learned, strict=True)
     )
 
 
@@ -44,10 +46,9 @@ def step(
 
 
 def forward_unrolled(
-    xs: Sequence[Tensor], parameters: States, spec: LoopSpec
+    xs: Sequence[Tensor], parameters: States, spec: LoopSpec, state: States
 ) -> tuple[list[Tensor], list[States]]:
-    """The loop written out; spikes and state after each step."""
-    state = initial_state(xs[0], spec)
+    """Steps written out, from a state on; spikes and state after each step."""
     spikes, states = [], []
     for x in xs:
         s, state = step(spec, state, x, parameters)
@@ -61,8 +62,10 @@ def backward_unrolled(
     parameters: States,
     upstream: Sequence[Sequence[Tensor]],
     spec: LoopSpec,
-) -> tuple[list[Tensor], States]:
-    """Runs forward again, then walks back.
+    state: States,
+    d_state: States,
+) -> tuple[list[Tensor], States, States]:
+    """Steps written out: runs forward again, then walks back.
 
     Args:
         xs: Input of each step.
@@ -70,22 +73,24 @@ def backward_unrolled(
         upstream: For the spikes, then for each recorded state: the gradient that
             reaches it at each step.
         spec: The loop.
+        state: State before the first step.
+        d_state: Gradient that reaches the state after the last step.
 
     Returns:
-        The gradient with respect to each step's input, and to each parameter.
+        The gradient with respect to each step's input, to `state`, and the terms of
+        each parameter's gradient.
     """
     # Again, since nothing but the inputs was kept: cheaper than memory that is read.
-    _, after = forward_unrolled(xs, parameters, spec)
-    before = [initial_state(xs[0], spec), *after[:-1]]
-    d_state = (ops.zeros_like(xs[0]),) * len(spec.dynamics.state)
-    sums = zero_sums(xs[0], parameters)
-    dxs: list[Tensor] = [None] * spec.time_steps
-    for t in reversed(range(spec.time_steps)):
+    _, after = forward_unrolled(xs, parameters, spec, state)
+    before = [state, *after]
+    sums = zero_sums(state[0], parameters, spec)
+    dxs: list[Tensor] = [None] * len(xs)
+    for t in reversed(range(len(xs))):
         ds, *d_recorded = (gradients[t] for gradients in upstream)
         dxs[t], d_state, sums = step_back(
             before[t], xs[t], parameters, ds, d_recorded, d_state, sums, spec
         )
-    return dxs, totals(sums, parameters, spec)
+    return dxs, d_state, sums
 
 
 def step_back(

@@ -8,6 +8,13 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from keras_ssp.kernels.chunks import (
+    Body,
+    Carry,
+    backward_chunked,
+    can_be_chunked,
+    forward_chunked,
+)
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
 from keras_ssp.kernels.exporting import (
     MAX_EXPORTED_STEPS,
@@ -24,7 +31,7 @@ from keras_ssp.kernels.loop import (
     totals,
     zero_sums,
 )
-from keras_ssp.types import DType, Shape, Tensor
+from keras_ssp.types import Shape, Tensor
 
 Loop = Callable[..., tuple[Tensor, ...]]
 
@@ -76,15 +83,53 @@ def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:
 
 @functools.lru_cache(maxsize=256)
 def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
-    forward, backward = _plain(spec, unrolled=spec.unrolled)
+    forward = functools.partial(_forward_compiled, spec)
+    backward = functools.partial(_backward_compiled, spec)
     return (
         tf.function(forward, jit_compile=True, autograph=False),
         tf.function(backward, jit_compile=True, autograph=False),
     )
 
 
+class _Backend:
+    """What TensorFlow lends to the loop over chunks."""
+
+    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
+        return tf.gather(x, k, axis=axis)
+
+    def scan(
+        self,
+        body: Body,
+        carry: Carry,
+        count: int,
+        like: States,
+        *,
+        backward: bool = False,
+    ) -> tuple[Carry, States]:
+        return _scan(body, carry, count, like, backward=backward)
+
+
+def _forward_compiled(
+    spec: LoopSpec, x: Tensor, parameters: States
+) -> tuple[Tensor, ...]:
+    if not can_be_chunked(parameters):
+        return _forward_while(spec, x, parameters)
+    return forward_chunked(x, _wide_all(x, parameters), spec, _Backend())
+
+
+def _backward_compiled(
+    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+) -> tuple[Tensor, ...]:
+    if not can_be_chunked(parameters):
+        return _backward_while(spec, x, parameters, upstream)
+    wide = _wide_all(x, parameters)
+    dx, d_parameters = backward_chunked(x, wide, upstream, spec, _Backend())
+    return dx, *_narrow_all(d_parameters, parameters)
+
+
 def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
-    spikes, states = forward_unrolled(_steps(spec, x), _wide_all(x, parameters), spec)
+    xs, wide = _steps(spec, x), _wide_all(x, parameters)
+    spikes, states = forward_unrolled(xs, wide, spec, initial_state(xs[0], spec))
     recorded = [[state[k] for state in states] for k in spec.record]
     return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in (spikes, *recorded))
 
@@ -92,25 +137,25 @@ def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...
 def _backward(
     spec: LoopSpec, x: Tensor, parameters: States, upstream: States
 ) -> tuple[Tensor, ...]:
-    dxs, d_parameters = backward_unrolled(
-        _steps(spec, x),
-        _wide_all(x, parameters),
-        [_steps(spec, gradient) for gradient in upstream],
-        spec,
-    )
+    xs, wide = _steps(spec, x), _wide_all(x, parameters)
+    state = initial_state(xs[0], spec)
+    gradients = [_steps(spec, gradient) for gradient in upstream]
+    nothing = tuple(map(tf.zeros_like, state))
+    dxs, _, sums = backward_unrolled(xs, wide, gradients, spec, state, nothing)
     dx = tf.cast(tf.stack(dxs, axis=1), x.dtype)
-    return dx, *_narrow_all(d_parameters, parameters)
+    return dx, *_narrow_all(totals(sums, wide, spec), parameters)
 
 
 def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
     parameters = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
 
-    def body(t: Tensor, state: States) -> tuple[States, States]:
+    def body(state: States, t: Tensor) -> tuple[States, States]:
         s, state = step(spec, state, tf.gather(xs, t), parameters)
         return state, (s, *(state[k] for k in spec.record))
 
-    _, outputs = _loop(spec, body, initial_state(xs[0], spec), 1 + len(spec.record), xs)
+    like = (xs[0],) * (1 + len(spec.record))
+    _, outputs = _scan(body, initial_state(xs[0], spec), spec.time_steps, like)
     return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs)
 
 
@@ -122,74 +167,49 @@ def _backward_while(
     gradients = [_time_first(_wide(gradient)) for gradient in upstream]
     initial = initial_state(xs[0], spec)
 
-    def keep(t: Tensor, state: States) -> tuple[States, States]:
+    def keep(state: States, t: Tensor) -> tuple[States, States]:
         _, after = spec.dynamics.forward(state, tf.gather(xs, t), wide)
         return after, state
 
-    _, before = _loop(spec, keep, initial, len(initial), xs)
-    kept = len(initial)
+    _, before = _scan(keep, initial, spec.time_steps, initial)
 
-    def back(k: Tensor, carry: States) -> tuple[States, States]:
-        t = spec.time_steps - 1 - k
+    def back(carry: Carry, t: Tensor) -> tuple[Carry, States]:
         ds, *d_recorded = (tf.gather(gradient, t) for gradient in gradients)
+        state = tuple(tf.gather(state, t) for state in before)
         dx, d_state, sums = step_back(
-            tuple(tf.gather(state, t) for state in before),
-            tf.gather(xs, t),
-            wide,
-            ds,
-            d_recorded,
-            carry[:kept],
-            carry[kept:],
-            spec,
+            state, tf.gather(xs, t), wide, ds, d_recorded, *carry, spec
         )
-        return (*d_state, *sums), (dx,)
+        return (d_state, sums), (dx,)
 
-    carry = (*(tf.zeros_like(xs[0]),) * kept, *zero_sums(xs[0], wide))
-    carry, (dx,) = _loop(spec, back, carry, 1, xs, backward=True)
-    d_parameters = totals(carry[kept:], wide, spec)
+    nothing = tuple(map(tf.zeros_like, initial))
+    carry = (nothing, zero_sums(xs[0], wide, spec))
+    (_, sums), (dx,) = _scan(back, carry, spec.time_steps, (xs[0],), backward=True)
     dx = tf.cast(_time_second(dx), x.dtype)
-    return dx, *_narrow_all(d_parameters, parameters)
+    return dx, *_narrow_all(totals(sums, wide, spec), parameters)
 
 
-def _loop(
-    spec: LoopSpec,
-    step: Callable[[Tensor, States], tuple[States, States]],
-    carry: States,
-    outputs: int,
-    like: Tensor,
-    *,
-    backward: bool = False,
-) -> tuple[States, States]:
-    """`carry, written = step(k, carry)` for k = 0 ... T - 1, and all that was written.
+def _scan(
+    body: Body, carry: Carry, count: int, like: States, *, backward: bool = False
+) -> tuple[Carry, States]:
+    """See `keras_ssp.kernels.chunks.Backend.scan`."""
 
-    Args:
-        spec: The loop.
-        step: One step; it returns the new carry and what is written in it.
-        carry: What is handed from step to step.
-        outputs: How many tensors each step writes.
-        like: `(time, batch, neurons)`, of the shape and dtype of what is written.
-        backward: Whether step k writes at T - 1 - k.
-    """
-    steps, n = spec.time_steps, len(carry)
-    arrays = tuple(_array(steps, like.dtype, like.shape[1:]) for _ in range(outputs))
+    def once(done: Tensor, carry: Carry, arrays: States) -> tuple[Tensor, ...]:
+        k = count - 1 - done if backward else done
+        carry, written = body(carry, k)
+        filled = (a.write(k, w) for a, w in zip(arrays, written, strict=True))
+        return done + 1, carry, tuple(filled)
 
-    def body(k: Tensor, *loop: Tensor) -> tuple[Tensor, ...]:
-        new, written = step(k, loop[:n])
-        t = steps - 1 - k if backward else k
-        filled = (a.write(t, w) for a, w in zip(loop[n:], written, strict=True))
-        return k + 1, *new, *filled
-
-    found = tf.while_loop(
-        lambda k, *_: k < steps,
-        body,
-        (tf.constant(0), *carry, *arrays),
-        maximum_iterations=steps,  # XLA needs the trip count to be known
-    )[1:]
-    return tuple(found[:n]), tuple(array.stack() for array in found[n:])
-
-
-def _array(steps: int, dtype: DType, shape: Shape) -> tf.TensorArray:
-    return tf.TensorArray(dtype, steps, element_shape=shape)
+    if count == 1:  # a loop would be kept as one, with all that it writes
+        carry, written = body(carry, tf.constant(0))
+        return carry, tuple(w[None] for w in written)
+    arrays = tuple(tf.TensorArray(a.dtype, count, element_shape=a.shape) for a in like)
+    _, carry, arrays = tf.while_loop(
+        lambda done, *_: done < count,
+        once,
+        (tf.constant(0), carry, arrays),
+        maximum_iterations=count,  # XLA needs the trip count to be known
+    )
+    return carry, tuple(array.stack() for array in arrays)
 
 
 def _steps(spec: LoopSpec, x: Tensor) -> list[Tensor]:

@@ -7,7 +7,13 @@ from typing import Any
 import torch
 
 from keras_ssp.kernels.dynamics import LoopSpec
-from keras_ssp.kernels.loop import States, backward_unrolled, forward_unrolled
+from keras_ssp.kernels.loop import (
+    States,
+    backward_unrolled,
+    forward_unrolled,
+    initial_state,
+    totals,
+)
 from keras_ssp.types import Tensor
 
 
@@ -29,7 +35,8 @@ class _Loop(torch.autograd.Function):
         # Only the inputs are kept; states are recomputed on the way back.
         ctx.save_for_backward(x, *parameters)
         ctx.spec = spec
-        spikes, states = forward_unrolled(_steps(x, x), _wide(x, parameters), spec)
+        xs, wide = _steps(x, x), _wide(x, parameters)
+        spikes, states = forward_unrolled(xs, wide, spec, initial_state(xs[0], spec))
         recorded = [[state[k] for state in states] for k in spec.record]
         return tuple(
             torch.stack(steps, dim=1).to(x.dtype) for steps in (spikes, *recorded)
@@ -38,12 +45,12 @@ class _Loop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         x, *parameters = ctx.saved_tensors
-        dxs, d_parameters = backward_unrolled(
-            _steps(x, x),
-            _wide(x, parameters),
-            [_steps(gradient, x) for gradient in upstream],
-            ctx.spec,
-        )
+        xs, wide = _steps(x, x), _wide(x, parameters)
+        state = initial_state(xs[0], ctx.spec)
+        gradients = [_steps(gradient, x) for gradient in upstream]
+        nothing = tuple(map(torch.zeros_like, state))
+        dxs, _, sums = backward_unrolled(xs, wide, gradients, ctx.spec, state, nothing)
+        d_parameters = totals(sums, wide, ctx.spec)
         dx = torch.stack(dxs, dim=1).to(x.dtype)
         narrow = (
             gradient.to(parameter.dtype)

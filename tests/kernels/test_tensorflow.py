@@ -19,7 +19,7 @@ NEURONS = {
 }
 
 
-@pytest.mark.parametrize("steps", [1, 3, 16, 17, 40])
+@pytest.mark.parametrize("steps", [1, 3, 4, 6, 8, 17, 40])
 @pytest.mark.parametrize("name", NEURONS)
 def test_compiled_and_uncompiled_loops_agree(name, steps):
     import tensorflow as tf

@@ -1,0 +1,223 @@
+"""The loop over time in chunks of a few steps, for compilers that fuse.
+
+Written out over all of T, a compiler that fuses computes step t again from step 0 for
+each t; as a loop over single steps, it writes every state to memory and reads it back.
+In between lies the fast way, on XLA:
+
+1. A loop over chunks of `CHUNK` steps keeps the state before each chunk alone.
+2. From these states, all steps of all chunks are found at once: one pass that reads the
+   input and writes the output, and runs at most `CHUNK` steps again per step.
+
+The backward pass does both forward, then both backward: a loop from the last chunk to
+the first for the gradients that reach each chunk's last state, and one pass over all.
+
+What was measured is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import keras
+from keras import ops
+
+from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
+from keras_ssp.kernels.loop import (
+    States,
+    backward_unrolled,
+    forward_unrolled,
+    initial_state,
+    totals,
+)
+from keras_ssp.types import Tensor
+
+#: Steps of a chunk. With fewer, more states go through memory; with more, more steps
+#: are run again.
+CHUNK = 4
+
+Carry = Any
+Body = Callable[[Carry, Tensor], tuple[Carry, States]]
+
+
+class Backend(Protocol):
+    """What a backend lends to the loop over chunks."""
+
+    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
+        """`x` at place `k`, a traced number, of an axis."""
+
+    def scan(
+        self,
+        body: Body,
+        carry: Carry,
+        count: int,
+        like: States,
+        *,
+        backward: bool = False,
+    ) -> tuple[Carry, States]:
+        """`carry, written = body(carry, k)` for k = 0 ... count - 1, or backward.
+
+        Returns the last carry, and all that was written, with a first axis of length
+        `count` in the order of k. What is written is of the shapes of `like`.
+        """
+
+
+def can_be_chunked(parameters: Sequence[Tensor]) -> bool:
+    """Whether neurons are on their own: a matrix is dear to apply again."""
+    return all(len(parameter.shape) < 2 for parameter in parameters)
+
+
+def forward_chunked(
+    x: Tensor, parameters: States, spec: LoopSpec, backend: Backend
+) -> tuple[Tensor, ...]:
+    """Spikes and recorded states, each `(batch, time, neurons)`.
+
+    Args:
+        x: Input current, `(batch, time, neurons)`.
+        parameters: The parameters, in the dtype of the loop.
+        spec: The loop.
+        backend: What the backend lends.
+    """
+    steps = _Steps(x, spec, backend)
+    before, after = _states_around(steps, parameters)
+
+    def outputs(xs: Sequence[Tensor], state: States) -> list[Sequence[Tensor]]:
+        spikes, states = forward_unrolled(xs, parameters, spec, state)
+        return [spikes, *([s[k] for s in states] for k in spec.record)]
+
+    rest = outputs(steps.of_rest(x), after)
+    if not steps.chunks:
+        return tuple(steps.joined([], each) for each in rest)
+    chunks = outputs(steps.of_chunks(x), steps.rows(before))
+    return tuple(steps.joined(*both) for both in zip(chunks, rest, strict=True))
+
+
+def backward_chunked(
+    x: Tensor,
+    parameters: States,
+    upstream: Sequence[Tensor],
+    spec: LoopSpec,
+    backend: Backend,
+) -> tuple[Tensor, States]:
+    """Gradient with respect to the input, and to each parameter.
+
+    Args:
+        x: Input current, `(batch, time, neurons)`.
+        parameters: The parameters, in the dtype of the loop.
+        upstream: Gradient that reaches the spikes, then each recorded state.
+        spec: The loop.
+        backend: What the backend lends.
+    """
+    steps = _Steps(x, spec, backend)
+    before, after = _states_around(steps, parameters)
+
+    def back(
+        choose: Callable[[Tensor], list[Tensor]], state: States, reaching: States
+    ) -> tuple[list[Tensor], States, States]:
+        gradients = [choose(gradient) for gradient in upstream]
+        return backward_unrolled(
+            choose(x), parameters, gradients, spec, state, reaching
+        )
+
+    nothing = tuple(map(ops.zeros_like, after))
+    rest, reaching, sums = back(steps.of_rest, after, nothing)
+    if not steps.chunks:
+        return steps.joined([], rest), totals(sums, parameters, spec)
+
+    def body(carry: Carry, k: Tensor) -> tuple[Carry, States]:
+        reaching, sums = carry
+        state = tuple(backend.index(s, k, 0) for s in before)
+        _, earlier, terms = back(lambda a: steps.of_chunk(a, k), state, reaching)
+        return (earlier, tuple(map(ops.add, sums, terms))), reaching
+
+    (_, sums), reaching = backend.scan(
+        body, (reaching, sums), steps.chunks, reaching, backward=True
+    )
+    chunks, _, _ = back(steps.of_chunks, steps.rows(before), steps.rows(reaching))
+    return steps.joined(chunks, rest), totals(sums, parameters, spec)
+
+
+def _states_around(steps: _Steps, parameters: States) -> tuple[States, States]:
+    """States before each chunk, with a first axis of chunks, and after the last one."""
+
+    def body(state: States, k: Tensor) -> tuple[States, States]:
+        _, after = forward_unrolled(
+            steps.of_chunk(steps.x, k), parameters, steps.spec, state
+        )
+        return after[-1], state
+
+    state = initial_state(steps.first(), steps.spec)
+    if not steps.chunks:
+        return (), state
+    after, before = steps.backend.scan(body, state, steps.chunks, state)
+    return before, after
+
+
+class _Steps:
+    """The steps of arrays `(batch, time, neurons)`, in whole chunks and a rest."""
+
+    def __init__(self, x: Tensor, spec: LoopSpec, backend: Backend) -> None:
+        self.x = x
+        self.spec = spec
+        self.backend = backend
+        # The last steps are the rest, also where they would fill a chunk: the state
+        # after them is of no use.
+        self.chunks = (spec.time_steps - 1) // CHUNK
+        self.dtype = loop_dtype(keras.backend.standardize_dtype(x.dtype))
+
+    def first(self) -> Tensor:
+        """The first step."""
+        return ops.cast(self.x[:, 0], self.dtype)
+
+    def of_chunk(self, values: Tensor, k: Tensor) -> list[Tensor]:
+        """The steps of chunk `k`, each `(batch, neurons)`."""
+        # Each for itself: XLA on CPUs can't vectorise slices of a moving slice.
+        found = (self.backend.index(values, k * CHUNK + c, 1) for c in range(CHUNK))
+        return [ops.cast(step, self.dtype) for step in found]
+
+    def of_chunks(self, values: Tensor) -> list[Tensor]:
+        """Step c of all chunks for each c, as rows: `(batch * chunks, neurons)`."""
+        whole = values[:, : self.chunks * CHUNK]
+        rows = (ops.shape(values)[0] * self.chunks, CHUNK, values.shape[-1])
+        whole = ops.cast(ops.reshape(whole, rows), self.dtype)
+        return [whole[:, c] for c in range(CHUNK)]
+
+    def of_rest(self, values: Tensor) -> list[Tensor]:
+        """The steps after the chunks, 1 to `CHUNK`, each `(batch, neurons)`."""
+        times = range(self.chunks * CHUNK, self.spec.time_steps)
+        return [ops.cast(values[:, t], self.dtype) for t in times]
+
+    def rows(self, states: States) -> States:
+        """`(chunks, batch, neurons)` as rows: `(batch * chunks, neurons)`."""
+        rows = (ops.shape(self.x)[0] * self.chunks, self.x.shape[-1])
+        return tuple(ops.reshape(ops.transpose(s, (1, 0, 2)), rows) for s in states)
+
+    def joined(self, chunks: Sequence[Tensor], rest: Sequence[Tensor]) -> Tensor:
+        """All steps, `(batch, time, neurons)`, in the dtype of `x`."""
+        batch, _, neurons = ops.shape(self.x)
+        parts = []
+        if self.chunks:
+            shape = (batch, self.chunks * CHUNK, neurons)
+            parts.append(ops.reshape(_interleaved(chunks), shape))
+        parts.append(_interleaved(rest))
+        whole = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
+        return ops.cast(whole, self.x.dtype)
+
+
+def _interleaved(parts: Sequence[Tensor]) -> Tensor:
+    """`(rows, neurons)` each to `(rows, parts, neurons)`, as `stack(parts, axis=1)`.
+
+    XLA on CPUs writes a stack part by part, and so reads all inputs again for each; a
+    choice by number is one pass.
+    """
+    if len(parts) == 1:
+        return parts[0][:, None]
+    number = ops.reshape(ops.arange(len(parts)), (1, -1, 1))
+    level, bit = [part[:, None] for part in parts], 1
+    while len(level) > 1:
+        odd = (number & bit) > 0
+        pairs = zip(level[::2], level[1::2], strict=False)
+        last = level[-1:] if len(level) % 2 else []
+        level = [*(ops.where(odd, b, a) for a, b in pairs), *last]
+        bit *= 2
+    return level[0]
