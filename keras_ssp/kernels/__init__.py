@@ -11,6 +11,8 @@ import keras
 
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
 from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
+from keras_ssp.kernels.dynamics import is_infinite as is_infinite
+from keras_ssp.kernels.dynamics import is_nan as is_nan
 from keras_ssp.kernels.dynamics import loop_dtype as loop_dtype
 from keras_ssp.kernels.exporting import leaves_python as leaves_python
 from keras_ssp.types import Shape, Tensor
@@ -23,7 +25,8 @@ def run_loop(
 ) -> tuple[Tensor, ...]:
     """Runs neurons over time.
 
-    States are recomputed in the backward pass, never stored by the forward pass.
+    States are recomputed in the backward pass; at most those between chunks of steps
+    are kept.
     Inside, everything is float32 (float64 for float64 input); spikes and states come
     back in the dtype of `x`.
 

@@ -8,8 +8,9 @@ In between lies the fast way, on XLA:
 2. From these states, all steps of all chunks are found at once: one pass that reads the
    input and writes the output, and runs at most `CHUNK` steps again per step.
 
-The backward pass does both forward, then both backward: a loop from the last chunk to
-the first for the gradients that reach each chunk's last state, and one pass over all.
+The states before chunks are kept for the backward pass, which does the same from the
+end: a loop from the last chunk to the first for the gradients that reach each chunk's
+last state, and one pass over all.
 
 What was measured is in docs/performance.md.
 """
@@ -36,6 +37,8 @@ from keras_ssp.types import Tensor
 #: are run again.
 CHUNK = 4
 
+#: States before each chunk, with a first axis of chunks; and after the last one.
+Kept = tuple[States, States]
 Carry = Any
 Body = Callable[[Carry, Tensor], tuple[Carry, States]]
 
@@ -69,8 +72,8 @@ def can_be_chunked(parameters: Sequence[Tensor]) -> bool:
 
 def forward_chunked(
     x: Tensor, parameters: States, spec: LoopSpec, backend: Backend
-) -> tuple[Tensor, ...]:
-    """Spikes and recorded states, each `(batch, time, neurons)`.
+) -> tuple[tuple[Tensor, ...], Kept]:
+    """Spikes and recorded states, each `(batch, time, neurons)`; and what to keep.
 
     Args:
         x: Input current, `(batch, time, neurons)`.
@@ -79,7 +82,7 @@ def forward_chunked(
         backend: What the backend lends.
     """
     steps = _Steps(x, spec, backend)
-    before, after = _states_around(steps, parameters)
+    before, after = kept = _states_around(steps, parameters)
 
     def outputs(xs: Sequence[Tensor], state: States) -> list[Sequence[Tensor]]:
         spikes, states = forward_unrolled(xs, parameters, spec, state)
@@ -87,14 +90,16 @@ def forward_chunked(
 
     rest = outputs(steps.of_rest(x), after)
     if not steps.chunks:
-        return tuple(steps.joined([], each) for each in rest)
+        return tuple(steps.joined([], each) for each in rest), kept
     chunks = outputs(steps.of_chunks(x), steps.rows(before))
-    return tuple(steps.joined(*both) for both in zip(chunks, rest, strict=True))
+    both = zip(chunks, rest, strict=True)
+    return tuple(steps.joined(*parts) for parts in both), kept
 
 
 def backward_chunked(
     x: Tensor,
     parameters: States,
+    kept: Kept,
     upstream: Sequence[Tensor],
     spec: LoopSpec,
     backend: Backend,
@@ -104,12 +109,13 @@ def backward_chunked(
     Args:
         x: Input current, `(batch, time, neurons)`.
         parameters: The parameters, in the dtype of the loop.
+        kept: What the forward pass kept.
         upstream: Gradient that reaches the spikes, then each recorded state.
         spec: The loop.
         backend: What the backend lends.
     """
     steps = _Steps(x, spec, backend)
-    before, after = _states_around(steps, parameters)
+    before, after = kept
 
     def back(
         choose: Callable[[Tensor], list[Tensor]], state: States, reaching: States
@@ -137,9 +143,7 @@ def backward_chunked(
     return steps.joined(chunks, rest), totals(sums, parameters, spec)
 
 
-def _states_around(steps: _Steps, parameters: States) -> tuple[States, States]:
-    """States before each chunk, with a first axis of chunks, and after the last one."""
-
+def _states_around(steps: _Steps, parameters: States) -> Kept:
     def body(state: States, k: Tensor) -> tuple[States, States]:
         _, after = forward_unrolled(
             steps.of_chunk(steps.x, k), parameters, steps.spec, state

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from typing import ClassVar
+
+from keras import ops
 
 from keras_ssp.types import Tensor
 
@@ -107,6 +110,16 @@ class LoopSpec:
     time_steps: int
     record: tuple[int, ...] = ()
     learned: tuple[bool, ...] = ()
+
+
+def is_nan(values: Tensor) -> Tensor:
+    """`ops.isnan`, which PyTorch's compiler for CPUs runs number by number."""
+    return ops.not_equal(values, values)
+
+
+def is_infinite(values: Tensor) -> Tensor:
+    """`ops.isinf`, for the same reason."""
+    return ops.equal(ops.abs(values), math.inf)
 
 
 def loop_dtype(dtype: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,16 +39,16 @@ def run_loop(
 def _with_gradient(spec: LoopSpec) -> Callable[..., tuple[Tensor, ...]]:
     @jax.custom_vjp
     def run(x: Tensor, parameters: States) -> tuple[Tensor, ...]:
-        return _forward(spec, x, parameters)
+        return _forward(spec, x, parameters)[0]
 
     def forward(
         x: Tensor, parameters: States
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, States]]:
-        # Only the inputs are kept; states are recomputed on the way back.
-        return _forward(spec, x, parameters), (x, parameters)
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, States, Any]]:
+        outputs, kept = _forward(spec, x, parameters)
+        return outputs, (x, parameters, kept)
 
     def backward(
-        kept: tuple[Tensor, States], upstream: States
+        kept: tuple[Tensor, States, Any], upstream: States
     ) -> tuple[Tensor, States]:
         return _backward(spec, *kept, upstream)
 
@@ -74,8 +75,15 @@ class _Backend:
         return carry, written
 
 
-def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+def _forward(
+    spec: LoopSpec, x: Tensor, parameters: States
+) -> tuple[tuple[Tensor, ...], Any]:
+    """Spikes and recorded states; and what is kept for the backward pass."""
     wide = _wide(x, parameters)
+    if _has_kernel(spec, x, parameters):
+        from keras_ssp.kernels import pallas
+
+        return pallas.forward(x, wide, spec), ()
     if can_be_chunked(parameters):
         return forward_chunked(x, wide, spec, _Backend())
 
@@ -85,15 +93,19 @@ def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...
 
     xs = _time_first(x)
     _, outputs = jax.lax.scan(body, initial_state(xs[0], spec), xs)
-    return tuple(jnp.swapaxes(o, 0, 1).astype(x.dtype) for o in outputs)
+    return tuple(jnp.swapaxes(o, 0, 1).astype(x.dtype) for o in outputs), ()
 
 
 def _backward(
-    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+    spec: LoopSpec, x: Tensor, parameters: States, kept: Any, upstream: States
 ) -> tuple[Tensor, States]:
     wide = _wide(x, parameters)
-    if can_be_chunked(parameters):
-        dx, d_parameters = backward_chunked(x, wide, upstream, spec, _Backend())
+    if _has_kernel(spec, x, parameters):
+        from keras_ssp.kernels import pallas
+
+        dx, d_parameters = pallas.backward(x, wide, upstream, spec)
+    elif can_be_chunked(parameters):
+        dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _Backend())
     else:
         gradients = [_time_first(gradient) for gradient in upstream]
         dx, d_parameters = _backward_scan(spec, _time_first(x), wide, gradients)
@@ -102,6 +114,37 @@ def _backward(
         jnp.asarray(gradient, parameter.dtype)
         for gradient, parameter in zip(d_parameters, parameters, strict=True)
     )
+
+
+def _has_kernel(spec: LoopSpec, x: Tensor, parameters: States) -> bool:
+    """Whether the loop will run on a GPU whose kernel takes this neuron."""
+    # Of several devices, only what XLA writes is split among them.
+    device = jax.config.jax_default_device
+    platform = getattr(device, "platform", device) or jax.default_backend()
+    if platform not in ("gpu", "cuda") or jax.device_count() > 1:
+        return False
+    from keras_ssp.kernels import pallas
+
+    return pallas.can_run(x, parameters) and _lowers(spec, len(parameters))
+
+
+@functools.lru_cache(maxsize=256)
+def _lowers(spec: LoopSpec, parameters: int) -> bool:
+    """Whether all that the neuron computes can be written for the GPU."""
+    from keras_ssp.kernels import pallas
+
+    x = jax.ShapeDtypeStruct((1, spec.time_steps, 1), "float32")
+    given = (jax.ShapeDtypeStruct((), "float32"),) * parameters
+    upstream = (x,) * (1 + len(spec.record))
+    forward = functools.partial(pallas.forward, spec=spec)
+    backward = functools.partial(pallas.backward, spec=spec)
+    try:
+        for function, values in ((forward, ()), (backward, (upstream,))):
+            traced = jax.jit(function).trace(x, given, *values)
+            traced.lower(lowering_platforms=("cuda",))
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _backward_scan(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from keras_ssp.kernels.dynamics import LoopSpec
+from keras_ssp.kernels.dynamics import LoopSpec, is_nan
 from keras_ssp.types import Tensor
 
 States = tuple[Tensor, ...]
@@ -41,7 +41,7 @@ def step(
     """One step forward: spikes, and the state after it."""
     s, state = spec.dynamics.forward(state, x, parameters)
     if not spec.dynamics.keeps_nan:
-        s = ops.where(ops.isnan(x), x, s)
+        s = ops.where(is_nan(x), x, s)
     return s, state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,7 +34,10 @@ from keras_ssp.kernels.loop import (
 )
 from keras_ssp.types import Shape, Tensor
 
-Loop = Callable[..., tuple[Tensor, ...]]
+Loop = Callable[..., Any]
+
+#: Up to this many steps the loop is written out on GPUs; with more it was not measured.
+MAX_UNROLLED_STEPS = 16
 
 
 def run_loop(
@@ -44,18 +48,19 @@ def run_loop(
     leaves = tf.inside_function() and leaves_python()
     forward, backward = _exported(spec) if leaves else _compiled(spec)
     if leaves and without_gradient():
-        return forward(x, tuple(map(tf.convert_to_tensor, parameters)))
+        return forward(x, tuple(map(tf.convert_to_tensor, parameters)))[0]
 
     # Tensors, not variables: a custom gradient may not capture a variable.
     @tf.custom_gradient
     def run(x: Tensor, *parameters: Tensor) -> tuple[tuple[Tensor, ...], Loop]:
         def grad(*upstream: Tensor) -> tuple[Tensor, ...]:
-            return backward(x, parameters, upstream)
+            return backward(x, parameters, kept, upstream)
 
         # Without stop_gradient an outer tape would also differentiate `forward`
         # itself, and keep every state for it.
         fixed = tuple(map(tf.stop_gradient, parameters))
-        return forward(tf.stop_gradient(x), fixed), grad
+        outputs, kept = forward(tf.stop_gradient(x), fixed)
+        return outputs, grad
 
     return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
 
@@ -83,8 +88,12 @@ def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:
 
 @functools.lru_cache(maxsize=256)
 def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
-    forward = functools.partial(_forward_compiled, spec)
-    backward = functools.partial(_backward_compiled, spec)
+    # XLA on GPUs fuses a loop that is written out into one kernel.
+    if spec.time_steps <= MAX_UNROLLED_STEPS and tf.config.list_physical_devices("GPU"):
+        forward, backward = _plain(spec, unrolled=True)
+    else:
+        forward = functools.partial(_forward_compiled, spec)
+        backward = functools.partial(_backward_compiled, spec)
     return (
         tf.function(forward, jit_compile=True, autograph=False),
         tf.function(backward, jit_compile=True, autograph=False),
@@ -111,31 +120,35 @@ class _Backend:
 
 def _forward_compiled(
     spec: LoopSpec, x: Tensor, parameters: States
-) -> tuple[Tensor, ...]:
+) -> tuple[tuple[Tensor, ...], Any]:
+    """Spikes and recorded states; and what is kept for the backward pass."""
     if not can_be_chunked(parameters):
         return _forward_while(spec, x, parameters)
     return forward_chunked(x, _wide_all(x, parameters), spec, _Backend())
 
 
 def _backward_compiled(
-    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+    spec: LoopSpec, x: Tensor, parameters: States, kept: Any, upstream: States
 ) -> tuple[Tensor, ...]:
     if not can_be_chunked(parameters):
-        return _backward_while(spec, x, parameters, upstream)
+        return _backward_while(spec, x, parameters, kept, upstream)
     wide = _wide_all(x, parameters)
-    dx, d_parameters = backward_chunked(x, wide, upstream, spec, _Backend())
+    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _Backend())
     return dx, *_narrow_all(d_parameters, parameters)
 
 
-def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+def _forward(
+    spec: LoopSpec, x: Tensor, parameters: States
+) -> tuple[tuple[Tensor, ...], Any]:
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     spikes, states = forward_unrolled(xs, wide, spec, initial_state(xs[0], spec))
     recorded = [[state[k] for state in states] for k in spec.record]
-    return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in (spikes, *recorded))
+    outputs = (tf.stack(steps, axis=1) for steps in (spikes, *recorded))
+    return tuple(tf.cast(output, x.dtype) for output in outputs), ()
 
 
 def _backward(
-    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+    spec: LoopSpec, x: Tensor, parameters: States, _kept: Any, upstream: States
 ) -> tuple[Tensor, ...]:
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     state = initial_state(xs[0], spec)
@@ -146,7 +159,9 @@ def _backward(
     return dx, *_narrow_all(totals(sums, wide, spec), parameters)
 
 
-def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+def _forward_while(
+    spec: LoopSpec, x: Tensor, parameters: States
+) -> tuple[tuple[Tensor, ...], Any]:
     parameters = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
 
@@ -156,11 +171,11 @@ def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tenso
 
     like = (xs[0],) * (1 + len(spec.record))
     _, outputs = _scan(body, initial_state(xs[0], spec), spec.time_steps, like)
-    return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs)
+    return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs), ()
 
 
 def _backward_while(
-    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+    spec: LoopSpec, x: Tensor, parameters: States, _kept: Any, upstream: States
 ) -> tuple[Tensor, ...]:
     wide = _wide_all(x, parameters)
     xs = _time_first(_wide(x))

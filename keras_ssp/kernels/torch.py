@@ -1,7 +1,15 @@
-"""The time loop on PyTorch."""
+"""The time loop on PyTorch: over chunks of steps, each compiled where it is worth it.
+
+`torch.compile` makes one pass over memory of a chunk, forward or backward, for any
+batch and number of neurons. It takes seconds, once; so small calls run op by op, and
+so does all where PyTorch finds no compiler (on a CPU it needs one for C++).
+"""
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +23,13 @@ from keras_ssp.kernels.loop import (
     totals,
 )
 from keras_ssp.types import Tensor
+
+#: Steps of a chunk. The states before chunks are kept for the backward pass.
+CHUNK = 8
+#: Values of a call, over all steps, from which on it is compiled.
+LEAST_COMPILED = 2**19
+
+Part = Callable[..., Any]
 
 
 def run_loop(
@@ -32,35 +47,131 @@ class _Loop(torch.autograd.Function):
     def forward(
         ctx: Any, spec: LoopSpec, x: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
-        # Only the inputs are kept; states are recomputed on the way back.
-        ctx.save_for_backward(x, *parameters)
+        run, _ = _parts(spec, x)
+        wide = _wide(x, parameters)
+        outputs = [torch.empty_like(x) for _ in range(1 + len(spec.record))]
+        state = initial_state(x[:, 0].to(_dtype(x)), spec)
+        before = []
+        for steps in _chunks(spec):
+            before.append(state)
+            state = run(x[:, steps], wide, [y[:, steps] for y in outputs], state)
+        # States within chunks are recomputed on the way back.
+        ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
         ctx.spec = spec
-        xs, wide = _steps(x, x), _wide(x, parameters)
-        spikes, states = forward_unrolled(xs, wide, spec, initial_state(xs[0], spec))
-        recorded = [[state[k] for state in states] for k in spec.record]
-        return tuple(
-            torch.stack(steps, dim=1).to(x.dtype) for steps in (spikes, *recorded)
-        )
+        return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        x, *parameters = ctx.saved_tensors
-        xs, wide = _steps(x, x), _wide(x, parameters)
-        state = initial_state(xs[0], ctx.spec)
-        gradients = [_steps(gradient, x) for gradient in upstream]
-        nothing = tuple(map(torch.zeros_like, state))
-        dxs, _, sums = backward_unrolled(xs, wide, gradients, ctx.spec, state, nothing)
-        d_parameters = totals(sums, wide, ctx.spec)
-        dx = torch.stack(dxs, dim=1).to(x.dtype)
+        spec = ctx.spec
+        count, states = len(spec.dynamics.parameters), len(spec.dynamics.state)
+        x, *kept = ctx.saved_tensors
+        parameters, kept = kept[:count], kept[count:]
+        _, run_back = _parts(spec, x)
+        wide = _wide(x, parameters)
+        dx = torch.empty_like(x)
+        d_state = tuple(map(torch.zeros_like, kept[:states]))
+        sums: States = (0.0,) * count
+        for k, steps in reversed(list(enumerate(_chunks(spec)))):
+            state = tuple(kept[k * states : (k + 1) * states])
+            gradients = [gradient[:, steps] for gradient in upstream]
+            d_state, terms = run_back(
+                x[:, steps], wide, gradients, dx[:, steps], state, d_state
+            )
+            sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
         narrow = (
             gradient.to(parameter.dtype)
-            for gradient, parameter in zip(d_parameters, parameters, strict=True)
+            for gradient, parameter in zip(
+                totals(sums, wide, spec), parameters, strict=True
+            )
         )
         return None, dx, *narrow
 
 
-def _steps(values: Tensor, x: Tensor) -> list[Tensor]:
-    return list(torch.unbind(values.to(_dtype(x)), dim=1))
+def _forward_part(
+    spec: LoopSpec, x: Tensor, parameters: States, outputs: list[Tensor], state: States
+) -> States:
+    """Some steps: fills the outputs and gives the state after them."""
+    spikes, states = forward_unrolled(_steps(x), parameters, spec, state)
+    found = [spikes, *([s[k] for s in states] for k in spec.record)]
+    for output, steps in zip(outputs, found, strict=True):
+        output.copy_(torch.stack(steps, dim=1))
+    return states[-1]
+
+
+def _backward_part(
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    upstream: list[Tensor],
+    dx: Tensor,
+    state: States,
+    d_state: States,
+) -> tuple[States, States]:
+    """Some steps back: fills `dx`; gradients of `state`, and the parameters' terms."""
+    gradients = [_steps(gradient) for gradient in upstream]
+    dxs, d_state, sums = backward_unrolled(
+        _steps(x), parameters, gradients, spec, state, d_state
+    )
+    dx.copy_(torch.stack(dxs, dim=1))
+    return d_state, sums
+
+
+def _parts(spec: LoopSpec, x: Tensor) -> tuple[Part, Part]:
+    # Inside another compiled function, that one compiles all.
+    if x.numel() < LEAST_COMPILED or torch.compiler.is_compiling():
+        return _plain(spec)
+    return _compiled(spec)
+
+
+def _plain(spec: LoopSpec) -> tuple[Part, Part]:
+    return (
+        functools.partial(_forward_part, spec),
+        functools.partial(_backward_part, spec),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(spec: LoopSpec) -> tuple[Part, Part]:
+    forward, backward = map(_compile, _plain(spec))
+    return forward, backward
+
+
+def _compile(plain: Part) -> Part:
+    """The part compiled, or as it is where PyTorch can't compile."""
+
+    def part(*given: Any) -> Any:
+        return plain(*given)
+
+    # PyTorch counts what it compiled by code object and gives up after a few; each
+    # neuron's loop is one of its own.
+    part.__code__ = part.__code__.replace()
+    compiled = torch.compile(part, dynamic=True)
+    works = True
+
+    def run(*given: Any) -> Any:
+        nonlocal works
+        try:
+            if works:
+                return compiled(*given)
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            works = False
+            warnings.warn(
+                "PyTorch could not compile the loop over time steps, which now runs op "
+                "by op, several times slower. It needs a C++ compiler on a CPU, Triton "
+                f"on a GPU. It says: {str(error)[:500]}",
+                stacklevel=2,
+            )
+        return plain(*given)
+
+    return run
+
+
+def _chunks(spec: LoopSpec) -> list[slice]:
+    return [slice(t, t + CHUNK) for t in range(0, spec.time_steps, CHUNK)]
+
+
+def _steps(values: Tensor) -> list[Tensor]:
+    return list(torch.unbind(values.to(_dtype(values)), dim=1))
 
 
 def _wide(x: Tensor, parameters: States) -> States:

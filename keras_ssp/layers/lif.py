@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_ssp import surrogates
 from keras_ssp._checks import boolean, one_of, real
-from keras_ssp.kernels import Dynamics
+from keras_ssp.kernels import Dynamics, is_infinite, is_nan
 from keras_ssp.layers.neurons import register_neuron
 from keras_ssp.layers.spiking import SpikingLayer
 from keras_ssp.surrogates import Surrogate, SurrogateLike
@@ -65,7 +65,7 @@ class LIFDynamics(Dynamics):
         (u,), (beta, threshold) = state, parameters
         v = beta * u + x
         fires = v >= threshold
-        s = ops.where(ops.isnan(v), v, ops.cast(fires, v.dtype))
+        s = ops.where(is_nan(v), v, ops.cast(fires, v.dtype))
         if self.reset == "hard":  # not v * (1 - s): infinity times 0 is NaN
             return s, (ops.where(fires, ops.zeros_like(v), v),)
         if self.reset == "soft":
@@ -88,7 +88,7 @@ class LIFDynamics(Dynamics):
         if self.reset == "hard":
             if not self.detach_reset:
                 # The surrogate of an infinite potential is 0 in the limit, with v.
-                error = ds - du * ops.where(ops.isinf(v), ops.zeros_like(v), v)
+                error = ds - du * ops.where(is_infinite(v), ops.zeros_like(v), v)
             dv = du * (1.0 - s)
         elif self.reset == "soft":
             if not self.detach_reset:
