@@ -1,4 +1,7 @@
-"""`python -m keras_ssp` is `keras-ssp`."""
+"""`python -m keras_ssp` is `keras-ssp`, which begins in `keras_ssp_start`, earlier.
+
+Python imports a package before its `__main__`, so here TensorFlow comes first.
+"""
 
 import sys
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def module_names():
-    folders = (ROOT / "keras_ssp", ROOT / "tuning")
+    folders = (ROOT / "keras_ssp", ROOT / "keras_ssp_start", ROOT / "tuning")
     paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
     names = [name.removesuffix(".__init__") for name in names]

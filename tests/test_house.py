@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_ssp"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+START = sorted((ROOT / "keras_ssp_start").rglob("*.py"))
 PROGRAM = sorted((ROOT / "tuning").rglob("*.py"))
 
 # From the bottom to the top; what stands in one line does not import each other.
@@ -96,6 +97,19 @@ def test_the_package_does_not_know_the_program_of_searches():
     assert not upward
 
 
+def test_the_start_of_the_command_line_needs_the_standard_library_alone():
+    """What it needs besides, it imports in a function, when the time has come."""
+    found = {
+        module.split(".")[0]
+        for path in START
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module in [getattr(node, "module", None) or node.names[0].name]
+    }
+    assert "argparse" in found
+    assert found <= {*sys.stdlib_module_names, "keras_ssp_start"}
+
+
 def test_no_import_cycle():
     graph = {
         name_of(path): {m for m in imports_of(path, tree) if m != "keras_ssp"}
@@ -119,7 +133,7 @@ def test_no_import_cycle():
         visit(module)
 
 
-@pytest.mark.parametrize("path", [*MODULES, *PROGRAM], ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *START, *PROGRAM], ids=name_of)
 def test_modules_and_functions_stay_short(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_MODULE

@@ -22,6 +22,15 @@ def test_one_version():
     assert headings[:2] == ["Unreleased", version]
 
 
+def test_what_the_command_line_starts_with_is_in_the_wheel():
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    module, function = PROJECT["scripts"]["keras-ssp"].split(":")
+    package = module.split(".")[0]
+    assert package in whole["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    assert f"def {function}() -> int:" in path.read_text("utf-8")
+
+
 def test_every_extra_that_an_error_names_exists():
     named = set()
     for path in (ROOT / "keras_ssp").rglob("*.py"):

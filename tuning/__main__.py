@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import pathlib
 import sys
 from collections.abc import Sequence
 
-from keras_ssp.cli.program import run
-from tuning.commands import chief, export, local, report, search, status, worker
+from keras_ssp_start.program import run
+
+#: The commands as data, written by docs/make_commands.py.
+COMMANDS = pathlib.Path(__file__).with_name("commands.json")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
-    return run("python -m tuning", parser, argv)
+    return run("python -m tuning", parser, argv, known=COMMANDS)
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    # They import TensorFlow, which help and typing errors need not wait for.
+    from tuning.commands import chief, export, local, report, search, status, worker
+
     top = argparse.ArgumentParser(
         prog="python -m tuning",
         description="Searches for the frontier of energy and accuracy.",

@@ -17,7 +17,7 @@ from keras_ssp.cli import (
     spikes,
     train,
 )
-from keras_ssp.cli.program import run
+from keras_ssp_start.program import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from keras_ssp import datasets
@@ -75,7 +74,7 @@ def check_data(name: str | None, arguments: Any) -> None:
 
 
 def import_flag(command: Any) -> None:
-    """Adds `--import`; `imported_modules` does the imports, before flags are read."""
+    """Adds `--import`; `program.run` imports them, before it reads the flags."""
     command.add_argument(
         "--import",
         dest="imports",
@@ -86,14 +85,6 @@ def import_flag(command: Any) -> None:
         "registers (neurons, penalties, surrogates, energy models, networks, data "
         "sets, optimisers) is then known by name; may be repeated",
     )
-
-
-def imported_modules(argv: Sequence[str]) -> list[str]:
-    """The modules that `--import` names, which decide what other flags may be."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--import", dest="imports", action="append", default=[])
-    found: list[str] = early.parse_known_args(argv)[0].imports
-    return found
 
 
 def config_flags(command: Any) -> None:

@@ -105,7 +105,7 @@ def folder(tmp_path_factory):
 
 def run(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "keras_ssp", *map(str, arguments)],
+        [sys.executable, "-m", "keras_ssp_start", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         cwd=folder,
         capture_output=True,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import logging
 import os
+import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
-from keras_ssp._imports import import_modules
-from keras_ssp.cli.flags import imported_modules
+from keras_ssp_start.parsers import from_record
+
+_AtOnce: TypeAlias = Callable[[argparse.ArgumentParser, argparse.Namespace], bool]
 
 #: A variable of the environment: where it is set, an unexpected error is not caught.
 TRACEBACK = "KERAS_SSP_TRACEBACK"
@@ -20,6 +24,9 @@ def run(
     name: str,
     parser: Callable[[], argparse.ArgumentParser],
     argv: Sequence[str] | None = None,
+    *,
+    known: pathlib.Path | None = None,
+    at_once: _AtOnce | None = None,
 ) -> int:
     """Runs one command; returns the exit status.
 
@@ -28,18 +35,32 @@ def run(
         parser: Makes the parser of all commands; called when the modules of `--import`
             have been imported.
         argv: The arguments. Defaults to those of the process.
+        known: File of the record of that parser (`parsers.recorded`). With it the
+            arguments of the process are read before anything large is imported, so
+            help and typing errors come at once.
+        at_once: Called with the parser of the record and what it read; runs commands
+            that need no more, and returns whether this was one.
     """
     # A command builds many models; TensorFlow takes each one's trace for a retracing.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    argv = sys.argv[1:] if argv is None else list(argv)
     command, go_on = name, ""
     try:
+        # Who passes arguments may have registered names that are not on record.
+        given = sys.argv[1:] if argv is None else list(argv)
+        imports = imported_modules(given)
+        if known is not None and argv is None and not imports:
+            short = from_record(json.loads(known.read_text(encoding="utf-8")))
+            arguments = short.parse_args(given)
+            command = f"{name} {arguments.command}"
+            if at_once is not None and at_once(short, arguments):
+                sys.stdout.flush()
+                return 0
         # What these register decides what the flags may be, so they come first.
-        import_modules(imported_modules(argv))
-        arguments = parser().parse_args(argv)
+        _import(imports)
+        arguments = parser().parse_args(given)
         command = f"{name} {arguments.command}"
         # With an abbreviated flag, the parser alone has seen them.
-        import_modules(getattr(arguments, "imports", ()))
+        _import(getattr(arguments, "imports", ()))
         if getattr(arguments, "verbose", 0) is None:
             # Bars are for a terminal; in a file they are control characters.
             arguments.verbose = 1 if sys.stdout.isatty() else 2
@@ -67,6 +88,20 @@ def run(
         )
         return 2
     return 0
+
+
+def imported_modules(argv: Sequence[str]) -> list[str]:
+    """The modules that `--import` names, which decide what other flags may be."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--import", dest="imports", action="append", default=[])
+    found: list[str] = early.parse_known_args(argv)[0].imports
+    return found
+
+
+def _import(names: Iterable[str]) -> None:
+    from keras_ssp._imports import import_modules
+
+    import_modules(names)
 
 
 def _said(error: Exception) -> str:
