@@ -8,9 +8,13 @@ import pathlib
 import sys
 
 from keras_ssp_start.program import run
+from keras_ssp_start.quiet import quiet
 
 #: The commands as data, written by docs/make_commands.py.
 COMMANDS = pathlib.Path(__file__).with_name("commands.json")
+
+# Not in `main`: the processes of `compare --jobs` import this module, and no more.
+quiet()
 
 
 def main() -> int:

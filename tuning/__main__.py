@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_ssp_start.program import run
+from keras_ssp_start.quiet import quiet
 
 #: The commands as data, written by docs/make_commands.py.
 COMMANDS = pathlib.Path(__file__).with_name("commands.json")
@@ -35,4 +36,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    quiet()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""How the command line starts: at once where it can."""
+"""How the command line starts: at once where it can, and without start-up lines."""
 
 import os
 import pathlib
@@ -29,6 +29,14 @@ def python(code, *arguments, where=None, **env):
         cwd=where,
         capture_output=True,
         text=True,
+    )
+
+
+def run(program, *arguments):
+    return python(
+        f"import runpy; runpy.run_module({program!r}, run_name='__main__', "
+        "alter_sys=True)",
+        *arguments,
     )
 
 
@@ -115,3 +123,103 @@ def test_records_are_those_of_the_commands():
     found = python(f"import os; os.chdir({str(ROOT)!r})\n{textwrap.dedent(SAME)}")
     assert found.returncode == 0, found.stderr[-1000:]
     assert found.stdout.split() == [str(1 + len(c)) for c in (COMMANDS, SEARCHES)]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"), [("keras_ssp_start", "report"), ("tuning", "status")]
+)
+def test_a_command_writes_no_start_up_lines(program, command):
+    found = run(program, command, "nowhere")
+    assert found.returncode == 2
+    assert f"{command}: error: " in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+REAL = "W0000 00:00:1.5 42 gpu_device.cc:2] Cannot dlopen some GPU libraries."
+LINES = f"""\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1.5 42 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU.
+I0000 00:00:1.5 42 port.cc:153] oneDNN custom operations are on. You may see slightly
+I0000 00:00:1.5 42 cpu_feature_guard.cc:227] This TensorFlow binary is optimized to use
+To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow
+{REAL}
+E0000 00:00:1.5 42 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)
+"""
+OTHER = "failed call to cuInit: CUDA_ERROR_UNKNOWN (999)\n"
+TENSORFLOW = f"""
+    import os, types
+    os.write(2, {LINES.encode()!r})
+    def listed():
+        os.write(2, {OTHER.encode()!r})
+        raise RuntimeError("no devices")
+    config = types.SimpleNamespace(list_physical_devices=listed)
+"""
+IMPORT = """
+    from keras_ssp_start.quiet import quiet
+    quiet()
+    import os, importlib.util
+    assert importlib.util.find_spec("tensorflow") is not None  # as who only looks
+    import tensorflow
+    os.write(2, b"cpu_feature_guard.cc, later\\n")
+    print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="nothing is held back")
+
+
+@pytest.fixture
+def instead(tmp_path):
+    """A folder with a module in TensorFlow's place that only writes lines."""
+    (tmp_path / "tensorflow.py").write_text(textwrap.dedent(TENSORFLOW))
+    return tmp_path
+
+
+@linux
+def test_all_but_start_up_lines_is_written(instead):
+    found = python(IMPORT, where=instead)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == f"{REAL}\n{OTHER}cpu_feature_guard.cc, later\n"
+    assert found.stdout == "1\n"
+
+
+@linux
+@pytest.mark.parametrize(("level", "shown"), [("0", LINES), ("2", f"{REAL}\n{OTHER}")])
+def test_a_level_of_the_users_own_is_kept(level, shown, instead):
+    found = python(IMPORT, where=instead, TF_CPP_MIN_LOG_LEVEL=level)
+    assert found.stderr == f"{shown}cpu_feature_guard.cc, later\n"
+    assert found.stdout == f"{level}\n"
+
+
+@linux
+def test_tensorflow_that_cannot_be_imported_is_said(instead):
+    with open(instead / "tensorflow.py", "a") as file:
+        file.write("raise ImportError('libcudnn.so.9 is not there')\n")
+    found = python(IMPORT, where=instead)
+    assert found.returncode == 1 and REAL in found.stderr
+    assert found.stderr.endswith("ImportError: libcudnn.so.9 is not there\n")
+
+
+@linux
+def test_processes_that_a_command_spawns_are_quiet_too(instead):
+    """As `compare --jobs 2` does: they import the main module, and run no command."""
+    script = instead / "script"  # as pip writes it
+    script.write_text(
+        "import importlib, multiprocessing\n"
+        "from keras_ssp_start.__main__ import main\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    child = context.Process(\n"
+        "        target=importlib.import_module, args=('tensorflow',)\n"
+        "    )\n"
+        "    child.start()\n"
+        "    child.join()\n"
+        "    raise SystemExit(child.exitcode)\n"
+    )
+    kept = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    found = subprocess.run(
+        [sys.executable, str(script)],
+        env={**kept, "PYTHONPATH": f"{instead}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0
+    assert found.stderr == f"{REAL}\n{OTHER}"
