@@ -30,15 +30,15 @@ help:  ## list the commands
 	@touch $@ .venv/.demo .venv/.pareto .venv/.serve
 
 demo: .venv/.demo  ## train with and without the penalty, print what it saves
-	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp demo
+	.venv/bin/keras-ssp demo
 
 pareto: .venv/.pareto  ## search the digits' frontier of accuracy and energy
-	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tuning search digits --trials 24 --out runs/pareto
+	$(PY) -m tuning search digits --trials 24 --out runs/pareto
 
 serve: .venv/.serve  ## serve the models in saved_models at http://127.0.0.1:8501
-	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp serve saved_models
+	.venv/bin/keras-ssp serve saved_models
 
-SAVED := TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m keras_ssp
+SAVED := .venv/bin/keras-ssp
 DIGITS := --data digits --batch-size 32 --learning-rate 0.004 --verbose 0 --overwrite
 saved-models: .venv/.demo  ## train three networks on the digits, export them as a frontier
 	$(SAVED) train $(DIGITS) --weight 30 --run-dir runs/saved_models/eco
