@@ -9,6 +9,7 @@ again on the way back.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,60 +111,16 @@ def backward(
         interpret: Whether it runs without a GPU, slowly. For tests.
     """
     batch, _, neurons = x.shape
-    chunks, rest = _chunks(spec.time_steps)
+    chunks, _ = _chunks(spec.time_steps)
     learned = [k for k, wanted in enumerate(spec.learned) if wanted]
-    count = len(spec.dynamics.state)
-
-    def kernel(*refs: Any) -> None:
-        inputs = 1 + len(parameters)
-        x_ref, parameter_refs = refs[0], refs[1:inputs]
-        gradient_refs = refs[inputs : inputs + len(upstream)]
-        dx_ref, *others = refs[inputs + len(upstream) :]
-        sum_refs, kept_refs = others[: len(learned)], others[len(learned) :]
-        cells = _Cells(x.shape, refs[0].dtype)
-        wide = cells.parameters(parameter_refs)
-
-        def keep(k: Tensor, state: States) -> States:
-            for ref, value in zip(kept_refs, state, strict=True):
-                cells.store_state(ref, k, value)
-            xs = [cells.load(x_ref, k * CHUNK + c) for c in range(CHUNK)]
-            return forward_unrolled(xs, wide, spec, state)[1][-1]
-
-        def back(
-            t: Tensor | int, steps: int, state: States, carry: tuple[States, States]
-        ) -> tuple[States, States]:
-            d_state, sums = carry
-            xs = [cells.load(x_ref, t + c) for c in range(steps)]
-            gradients = [
-                [cells.load(ref, t + c) for c in range(steps)] for ref in gradient_refs
-            ]
-            dxs, d_state, terms = backward_unrolled(
-                xs, wide, gradients, spec, state, d_state
-            )
-            for c, dx in enumerate(dxs):
-                cells.store(dx_ref, t + c, dx)
-            return d_state, tuple(map(jnp.add, sums, terms))
-
-        def chunk_back(j: Tensor, carry: tuple[States, States]) -> Any:
-            k = chunks - 1 - j
-            state = tuple(cells.load_state(ref, k) for ref in kept_refs)
-            return back(k * CHUNK, CHUNK, state, carry)
-
-        state = initial_state(cells.zeros(), spec)
-        state = jax.lax.fori_loop(0, chunks, keep, state)
-        nothing = cells.zeros()
-        carry = ((nothing,) * count, (nothing,) * len(parameters))
-        carry = back(chunks * CHUNK, rest, state, carry)
-        _, sums = jax.lax.fori_loop(0, chunks, chunk_back, carry)
-        for ref, k in zip(sum_refs, learned, strict=True):
-            cells.store_state(ref, 0, sums[k])
-
+    kernel = functools.partial(_backward_kernel, x.shape, spec, len(parameters))
     wide = jnp.dtype(loop_dtype(x.dtype.name))
     per_neuron = batch * neurons
     outputs = [
         jax.ShapeDtypeStruct((x.size,), x.dtype),
         *[jax.ShapeDtypeStruct((per_neuron,), wide)] * len(learned),
-        *[jax.ShapeDtypeStruct((max(chunks, 1) * per_neuron,), wide)] * count,
+        *[jax.ShapeDtypeStruct((max(chunks, 1) * per_neuron,), wide)]
+        * len(spec.dynamics.state),
     ]
     found = _call(kernel, x.shape, outputs, interpret=interpret)(
         x.reshape(-1),
@@ -176,6 +133,54 @@ def backward(
         for k in range(len(parameters))
     )
     return found[0].reshape(x.shape), totals(terms, parameters, spec)
+
+
+def _backward_kernel(
+    shape: tuple[int, ...], spec: LoopSpec, parameters: int, *refs: Any
+) -> None:
+    """One block: to the last step, which leaves states behind, and back."""
+    chunks, rest = _chunks(spec.time_steps)
+    learned = [k for k, wanted in enumerate(spec.learned) if wanted]
+    inputs = 2 + parameters + len(spec.record)
+    x_ref, *parameter_refs = refs[: 1 + parameters]
+    gradient_refs = refs[1 + parameters : inputs]
+    dx_ref, *others = refs[inputs:]
+    sum_refs, kept_refs = others[: len(learned)], others[len(learned) :]
+    cells = _Cells(shape, x_ref.dtype)
+    wide = cells.parameters(parameter_refs)
+
+    def load(ref: Any, t: Tensor | int, steps: int) -> list[Tensor]:
+        return [cells.load(ref, t + c) for c in range(steps)]
+
+    def keep(k: Tensor, state: States) -> States:
+        for ref, value in zip(kept_refs, state, strict=True):
+            cells.store_state(ref, k, value)
+        xs = load(x_ref, k * CHUNK, CHUNK)
+        return forward_unrolled(xs, wide, spec, state)[1][-1]
+
+    def back(t: Tensor | int, steps: int, state: States, carry: Any) -> Any:
+        d_state, sums = carry
+        gradients = [load(ref, t, steps) for ref in gradient_refs]
+        dxs, d_state, terms = backward_unrolled(
+            load(x_ref, t, steps), wide, gradients, spec, state, d_state
+        )
+        for c, dx in enumerate(dxs):
+            cells.store(dx_ref, t + c, dx)
+        return d_state, tuple(map(jnp.add, sums, terms))
+
+    def chunk_back(j: Tensor, carry: Any) -> Any:
+        k = chunks - 1 - j
+        state = tuple(cells.load_state(ref, k) for ref in kept_refs)
+        return back(k * CHUNK, CHUNK, state, carry)
+
+    state = initial_state(cells.zeros(), spec)
+    nothing = cells.zeros()
+    carry = ((nothing,) * len(state), (nothing,) * parameters)
+    state = jax.lax.fori_loop(0, chunks, keep, state)
+    carry = back(chunks * CHUNK, rest, state, carry)
+    _, sums = jax.lax.fori_loop(0, chunks, chunk_back, carry)
+    for ref, k in zip(sum_refs, learned, strict=True):
+        cells.store_state(ref, 0, sums[k])
 
 
 def _chunks(steps: int) -> tuple[int, int]:

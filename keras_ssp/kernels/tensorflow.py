@@ -189,10 +189,11 @@ def _backward_while(
     _, before = _scan(keep, initial, spec.time_steps, initial)
 
     def back(carry: Carry, t: Tensor) -> tuple[Carry, States]:
+        d_state, sums = carry
         ds, *d_recorded = (tf.gather(gradient, t) for gradient in gradients)
         state = tuple(tf.gather(state, t) for state in before)
         dx, d_state, sums = step_back(
-            state, tf.gather(xs, t), wide, ds, d_recorded, *carry, spec
+            state, tf.gather(xs, t), wide, ds, d_recorded, d_state, sums, spec
         )
         return (d_state, sums), (dx,)
 

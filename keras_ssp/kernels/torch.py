@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,8 +24,9 @@ from keras_ssp.kernels.loop import (
 )
 from keras_ssp.types import Tensor
 
-#: Steps of a chunk. The states before chunks are kept for the backward pass.
-CHUNK = 8
+#: Steps of a chunk, on CPUs and on GPUs. States before chunks are kept for the backward
+#: pass.
+CHUNK = (8, 16)
 #: Values of a call, over all steps, from which on it is compiled.
 LEAST_COMPILED = 2**19
 
@@ -49,16 +50,16 @@ class _Loop(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         run, _ = _parts(spec, x)
         wide = _wide(x, parameters)
-        outputs = [torch.empty_like(x) for _ in range(1 + len(spec.record))]
         state = initial_state(x[:, 0].to(_dtype(x)), spec)
-        before = []
-        for steps in _chunks(spec):
+        before, parts = [], []
+        for steps in _chunks(spec, x):
             before.append(state)
-            state = run(x[:, steps], wide, [y[:, steps] for y in outputs], state)
+            found, state = run(x[:, steps], wide, state)
+            parts.append(found)
         # States within chunks are recomputed on the way back.
         ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
         ctx.spec = spec
-        return tuple(outputs)
+        return tuple(map(_joined, zip(*parts, strict=True)))
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -68,15 +69,14 @@ class _Loop(torch.autograd.Function):
         parameters, kept = kept[:count], kept[count:]
         _, run_back = _parts(spec, x)
         wide = _wide(x, parameters)
-        dx = torch.empty_like(x)
+        dxs = []
         d_state = tuple(map(torch.zeros_like, kept[:states]))
         sums: States = (0.0,) * count
-        for k, steps in reversed(list(enumerate(_chunks(spec)))):
+        for k, steps in reversed(list(enumerate(_chunks(spec, x)))):
             state = tuple(kept[k * states : (k + 1) * states])
             gradients = [gradient[:, steps] for gradient in upstream]
-            d_state, terms = run_back(
-                x[:, steps], wide, gradients, dx[:, steps], state, d_state
-            )
+            dx, d_state, terms = run_back(x[:, steps], wide, gradients, state, d_state)
+            dxs.append(dx)
             sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
         narrow = (
             gradient.to(parameter.dtype)
@@ -84,18 +84,16 @@ class _Loop(torch.autograd.Function):
                 totals(sums, wide, spec), parameters, strict=True
             )
         )
-        return None, dx, *narrow
+        return None, _joined(dxs[::-1]), *narrow
 
 
 def _forward_part(
-    spec: LoopSpec, x: Tensor, parameters: States, outputs: list[Tensor], state: States
-) -> States:
-    """Some steps: fills the outputs and gives the state after them."""
+    spec: LoopSpec, x: Tensor, parameters: States, state: States
+) -> tuple[list[Tensor], States]:
+    """Some steps: spikes and recorded states, and the state after them."""
     spikes, states = forward_unrolled(_steps(x), parameters, spec, state)
     found = [spikes, *([s[k] for s in states] for k in spec.record)]
-    for output, steps in zip(outputs, found, strict=True):
-        output.copy_(torch.stack(steps, dim=1))
-    return states[-1]
+    return [torch.stack(steps, dim=1).to(x.dtype) for steps in found], states[-1]
 
 
 def _backward_part(
@@ -103,17 +101,15 @@ def _backward_part(
     x: Tensor,
     parameters: States,
     upstream: list[Tensor],
-    dx: Tensor,
     state: States,
     d_state: States,
-) -> tuple[States, States]:
-    """Some steps back: fills `dx`; gradients of `state`, and the parameters' terms."""
+) -> tuple[Tensor, States, States]:
+    """Some steps back: gradients of `x` and `state`, and the parameters' terms."""
     gradients = [_steps(gradient) for gradient in upstream]
     dxs, d_state, sums = backward_unrolled(
         _steps(x), parameters, gradients, spec, state, d_state
     )
-    dx.copy_(torch.stack(dxs, dim=1))
-    return d_state, sums
+    return torch.stack(dxs, dim=1).to(x.dtype), d_state, sums
 
 
 def _parts(spec: LoopSpec, x: Tensor) -> tuple[Part, Part]:
@@ -166,8 +162,13 @@ def _compile(plain: Part) -> Part:
     return run
 
 
-def _chunks(spec: LoopSpec) -> list[slice]:
-    return [slice(t, t + CHUNK) for t in range(0, spec.time_steps, CHUNK)]
+def _chunks(spec: LoopSpec, x: Tensor) -> list[slice]:
+    size = CHUNK[x.device.type == "cuda"]
+    return [slice(t, t + size) for t in range(0, spec.time_steps, size)]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 def _steps(values: Tensor) -> list[Tensor]:

@@ -1,0 +1,1 @@
+"""`python -m benchmarks`: this package beside others, and beside a copy of memory."""

@@ -1,0 +1,142 @@
+"""What is measured: neurons alone, whole networks, and what this package adds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+#: Bytes of the input of a neuron layer: more than any cache holds.
+NEURON_BYTES = {"cpu": 2**26, "gpu": 2**29}
+NEURON_STEPS = (1, 2, 4, 8, 16, 32, 100, 500)
+_NEURONS = 1024
+#: (T, batch, neurons) of a dense layer and its neurons, `batch, T, inputs` in.
+LINEAR = ((4, 64, 1024), (16, 32, 512), (100, 16, 512), (256, 64, 128))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing to measure.
+
+    Args:
+        part: `"neuron"`, `"linear"` or `"network"`.
+        steps: T.
+        batch: Samples of a batch.
+        shape: Shape of a sample: `(neurons,)`, or that of an image.
+        network: Name of the network, one of `NETWORKS`.
+        width: Multiplies the filters of the network.
+        penalty: Whether the synaptic penalty is on.
+    """
+
+    part: str
+    steps: int
+    batch: int
+    shape: tuple[int, ...]
+    network: str = ""
+    width: float = 1.0
+    penalty: bool = False
+
+    @property
+    def name(self) -> str:
+        if self.part != "network":
+            return f"{self.part} T={self.steps} {self.batch}x{self.shape[0]}"
+        width = "" if self.width == 1.0 else f" width {self.width:g}"
+        penalty = " penalty" if self.penalty else ""
+        return f"{self.network}{width}{penalty} T={self.steps} batch {self.batch}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Case:
+        return cls(**{**values, "shape": tuple(values["shape"])})
+
+
+def neuron_cases(device: str, steps: tuple[int, ...] = NEURON_STEPS) -> list[Case]:
+    """The layer of neurons alone, arrays of the same size for each T."""
+    values = NEURON_BYTES[device] // 4
+    return [
+        Case(part="neuron", steps=t, batch=values // (t * _NEURONS), shape=(_NEURONS,))
+        for t in steps
+    ]
+
+
+def linear_cases() -> list[Case]:
+    """A dense layer and its neurons."""
+    return [Case(part="linear", steps=t, batch=b, shape=(n,)) for t, b, n in LINEAR]
+
+
+def network_cases(device: str) -> list[Case]:
+    """README's network, CNN7 and ResNet18, on images of their data sets' shapes."""
+    batch, width = (32, 0.25) if device == "cpu" else (128, 1.0)
+    cases = []
+    for steps in (4, 16):
+        cases += [
+            Case(
+                part="network",
+                network="readme",
+                steps=steps,
+                batch=128,
+                shape=(28, 28, 1),
+            ),
+            Case(
+                part="network",
+                network="cnn7",
+                width=width,
+                steps=steps,
+                batch=batch,
+                shape=(28, 28, 1),
+            ),
+            Case(
+                part="network",
+                network="resnet18",
+                width=width,
+                steps=steps,
+                batch=batch,
+                shape=(32, 32, 3),
+            ),
+        ]
+    return cases
+
+
+#: An entry is a kind and its numbers: "conv" (filters, size, stride), "norm", "lif",
+#: "pool", "global", "flatten", "dense", "time" (where time begins), and "block" (what
+#: is added up: the main path and the shortcut).
+Network = tuple[tuple[Any, ...], ...]
+
+
+def network_of(name: str, width: float = 1.0) -> Network:
+    """The layers of a network; the filters are multiplied by `width`."""
+
+    def wide(filters: int) -> int:
+        return max(1, int(filters * width + 0.5))
+
+    def conv(filters: int, size: int = 3, stride: int = 1) -> tuple[Any, ...]:
+        return ("conv", wide(filters), size, stride), ("norm",)
+
+    if name == "readme":
+        return (
+            *conv(16),
+            ("time",),
+            ("lif",),
+            *conv(32),
+            ("lif",),
+            ("flatten",),
+            ("dense", 10),
+        )
+    if name == "cnn7":
+        layers: list[Any] = [*conv(32), ("time",), ("lif",)]
+        for filters in (32, 0, 64, 64, 0, 128, 0):
+            layers += [*conv(filters), ("lif",)] if filters else [("pool",)]
+        hidden = (("flatten",), ("dense", wide(256)), ("norm",), ("lif",))
+        return (*layers, *hidden, ("dense", 10))
+    layers = [*conv(64), ("time",), ("lif",)]
+    for filters, stride in zip(
+        (64, 64, 128, 128, 256, 256, 512, 512), (1, 1, 2, 1, 2, 1, 2, 1), strict=True
+    ):
+        main = (*conv(filters, 3, stride), ("lif",), *conv(filters))
+        shortcut = conv(filters, 1, stride) if stride > 1 else ()
+        layers += [("block", main, shortcut), ("lif",)]
+    return (*layers, ("global",), ("dense", 10))
+
+
+NETWORKS = ("readme", "cnn7", "resnet18")

@@ -1,0 +1,42 @@
+"""What the contenders on JAX share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.cases import Case
+
+
+def layer_case(case: Case, neurons: Callable[[Any], Any]) -> dict[str, Any]:
+    """Runs of a layer of neurons, after a dense layer if the case has one.
+
+    `neurons` takes `(time, batch, neurons)`.
+    """
+    size = case.shape[0]
+    rng = np.random.default_rng(0)
+    shape = (case.steps, case.batch, size)
+    x = jnp.asarray(rng.normal(0.3, 1.0, shape), "float32")
+    upstream = jnp.asarray(rng.normal(size=shape), "float32")
+    weights = ()
+    if case.part == "linear":
+        kernel = jnp.asarray(rng.normal(0.0, size**-0.5, (size, size)), "float32")
+        weights = (kernel, jnp.zeros((size,)))
+
+    def call(weights: Any, x: Any) -> Any:
+        return neurons(x @ weights[0] + weights[1] if weights else x)
+
+    def gradient(weights: Any, x: Any, upstream: Any) -> Any:
+        y, back = jax.vjp(call, weights, x)
+        return y, back(upstream)
+
+    forward, both, copy = map(jax.jit, (call, gradient, lambda x: -x))
+    return {
+        "forward": lambda: jax.block_until_ready(forward(weights, x)),
+        "train": lambda: jax.block_until_ready(both(weights, x, upstream)),
+        "copy": lambda: jax.block_until_ready(copy(x)),
+    }

@@ -1,0 +1,126 @@
+"""This package, on whichever backend Keras runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.cases import Case, network_of
+from keras_ssp import LIF, DirectEncoding, RateReadout, SynapticPenalty, penalize
+
+Run = Callable[[], Any]
+
+
+def build(case: Case, device: str, *, compiled: bool) -> dict[str, Run]:
+    """See `benchmarks.contenders`."""
+    del device, compiled  # Keras puts and compiles things itself
+    if case.part == "network":
+        return _network(case)
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.3, 1.0, (case.batch * case.steps, *case.shape)).astype("float32")
+    lif = LIF(time_steps=case.steps)
+    layers = [lif]
+    if case.part == "linear":
+        layers.insert(0, keras.layers.Dense(case.shape[0]))
+    model = keras.Sequential([keras.Input(case.shape), *layers])
+    upstream = rng.normal(size=x.shape).astype("float32")
+    return {
+        "tensorflow": _tensorflow,
+        "jax": _jax,
+        "torch": _torch,
+    }[keras.backend.backend()](model, x, upstream)
+
+
+def _network(case: Case) -> dict[str, Run]:
+    image = keras.Input(case.shape)
+    y = _layers(image, network_of(case.network, case.width), case)
+    model = keras.Model(image, RateReadout()(y))
+    if case.penalty:
+        penalize(model, SynapticPenalty(1e-9))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(case.batch, *case.shape)).astype("float32")
+    y = rng.integers(0, 10, case.batch)
+    return {
+        "forward": lambda: model.predict_on_batch(x),
+        "train": lambda: model.train_on_batch(x, y),
+    }
+
+
+def _layers(y: Any, layers: Any, case: Case) -> Any:
+    for kind, *numbers in layers:
+        y = _layer(y, kind, numbers, case)
+    return y
+
+
+def _layer(y: Any, kind: str, numbers: list[Any], case: Case) -> Any:
+    if kind == "block":
+        main, shortcut = numbers
+        return keras.layers.Add()([_layers(y, main, case), _layers(y, shortcut, case)])
+    made: Callable[[], Any] = {
+        "conv": lambda: keras.layers.Conv2D(
+            numbers[0], numbers[1], numbers[2], padding="same", use_bias=False
+        ),
+        "norm": lambda: keras.layers.BatchNormalization(momentum=0.9),
+        "lif": LIF,
+        "time": lambda: DirectEncoding(case.steps),
+        "pool": lambda: keras.layers.AveragePooling2D(2),
+        "global": keras.layers.GlobalAveragePooling2D,
+        "flatten": keras.layers.Flatten,
+        "dense": lambda: keras.layers.Dense(numbers[0]),
+    }[kind]
+    return made()(y)
+
+
+def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
+    import tensorflow as tf
+
+    x, upstream = tf.constant(x), tf.constant(upstream)
+    weights = model.trainable_weights
+
+    @tf.function(autograph=False)
+    def gradient(x: Any, upstream: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = model(x)
+        return y, tape.gradient(y, [x, *(w.value for w in weights)], upstream)
+
+    forward = tf.function(lambda x: model(x), autograph=False)
+    copy = tf.function(lambda x: -x, autograph=False, jit_compile=True)
+    return {
+        "forward": lambda: forward(x),
+        "train": lambda: gradient(x, upstream),
+        "copy": lambda: copy(x),
+    }
+
+
+def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
+    import jax
+
+    x, upstream = jax.numpy.asarray(x), jax.numpy.asarray(upstream)
+    weights = [w.value for w in model.trainable_variables]
+    others = [w.value for w in model.non_trainable_variables]
+
+    def call(weights: Any, x: Any) -> Any:
+        return model.stateless_call(weights, others, x)[0]
+
+    def gradient(weights: Any, x: Any, upstream: Any) -> Any:
+        y, back = jax.vjp(call, weights, x)
+        return y, back(upstream)
+
+    forward, both, copy = map(jax.jit, (call, gradient, lambda x: -x))
+    return {
+        "forward": lambda: jax.block_until_ready(forward(weights, x)),
+        "train": lambda: jax.block_until_ready(both(weights, x, upstream)),
+        "copy": lambda: jax.block_until_ready(copy(x)),
+    }
+
+
+def _torch(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
+    from benchmarks.contenders.torch_common import layer_runs
+
+    return layer_runs(model, x, upstream, [w.value for w in model.trainable_variables])
