@@ -43,7 +43,9 @@ class CallState:
     )
     made: dict[tuple[int, int], Tensor] = dataclasses.field(default_factory=dict)
     _counts: dict[int, int] = dataclasses.field(default_factory=dict)
-    _losses: dict[int, tuple[object, Tensor]] = dataclasses.field(default_factory=dict)
+    _losses: dict[int, tuple[weakref.ref[object] | None, Tensor]] = dataclasses.field(
+        default_factory=dict
+    )
 
     def count(self, layer: keras.layers.Layer) -> int:
         """How often `layer` ran before within this call; counts this time too."""
@@ -57,10 +59,13 @@ class CallState:
         The JAX trainer clears the losses inside a nested model at each of its calls;
         those of the calls before would be lost.
         """
-        context = keras_private.losses_context()
+        found = keras_private.losses_context()
+        # Weakly: the state is kept under this very context, and would keep it alive,
+        # and the model with it.
+        context = None if found is None else weakref.ref(found)
         last, earlier = self._losses.get(id(layer), (context, 0.0))
         self._losses[id(layer)] = context, earlier + loss
-        return loss if last is context else earlier + loss
+        return loss if last == context else earlier + loss
 
 
 _States = weakref.WeakKeyDictionary[object, CallState]
