@@ -30,6 +30,9 @@ def energy_report(
     multiply-accumulates. Counts are float32 per sample on the device and float64
     across samples, so that partial batches weigh what they should.
 
+    The first call traces and compiles the model; the next ones, and all else that
+    measures it, use the same trace until the model changes.
+
     Args:
         model: Built Sequential or Functional model, or a subclassed one whose `LIF`
             layers were given `fan_out`.

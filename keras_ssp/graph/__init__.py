@@ -9,6 +9,7 @@ from keras_ssp.graph.calls import run as run
 from keras_ssp.graph.calls import trace as trace
 from keras_ssp.graph.calls import trace_to as trace_to
 from keras_ssp.graph.keras_private import forget_compiled as forget_compiled
+from keras_ssp.graph.keras_private import forget_state as forget_state
 from keras_ssp.graph.keras_private import functional as functional
 from keras_ssp.graph.keras_private import functional_under_way as functional_under_way
 from keras_ssp.graph.keras_private import has_history as has_history

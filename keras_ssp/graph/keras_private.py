@@ -4,13 +4,15 @@ That is the history of symbolic tensors, the nodes of a functional model, the la
 inside a layer, the context of the outermost call under way, the functional model whose
 graph is being run, the compiled functions of a model, the schedule of an optimizer's
 learning rate, what a subclassed model was built with, whether Keras is exporting or
-loading, and whether it computes a layer again in the backward pass.
+loading, whether it computes a layer again in the backward pass, what it keeps in every
+layer, and the values that its JAX trainer holds on to.
 `tests/graph/test_keras_private.py` has one test per attribute.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -270,3 +272,37 @@ def recomputed(layer: keras.layers.Layer) -> bool:
         return False
     named = scope.mode == "list_of_layers" and layer.name in scope.layer_names
     return named or scope.mode in ("full", "larger_than")
+
+
+# What Keras writes into a model while it compiles, trains and runs it.
+_OF_RUNNING = frozenset(
+    (
+        *("_compile_config", "_compiled_trainable_state", "optimizer", "history"),
+        *("stop_training", "stop_evaluating", "stop_predicting", "_jax_state"),
+        *("_distribute_reduction_method", "_epoch_iterator", "_eval_epoch_iterator"),
+    )
+)
+
+
+def own_attributes(layer: keras.layers.Layer) -> dict[str, Any]:
+    """What the class of a layer keeps in it: all but what Keras has in every layer."""
+    if isinstance(layer, keras.Model):
+        if type(layer).__module__.startswith("keras."):
+            return {}  # its graph says it all
+        shared = _shared_names(keras.Model) | _OF_RUNNING
+    else:
+        shared = _shared_names(keras.layers.Layer)
+    not_its = ("_self_", "_keras_ssp_")  # TensorFlow's, and what we keep with a model
+    kept = list(vars(layer).items())
+    return {k: v for k, v in kept if k not in shared and not k.startswith(not_its)}
+
+
+@functools.cache
+def _shared_names(cls: type[keras.layers.Layer]) -> frozenset[str]:
+    return frozenset(vars(cls(name="bare")))  # unnamed, it would shift others' names
+
+
+def forget_state(model: keras.Model) -> None:
+    """Lets go of the values that the JAX trainer kept of the last batch."""
+    if hasattr(model, "_jax_state"):
+        model._jax_state = None

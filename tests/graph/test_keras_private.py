@@ -8,6 +8,7 @@ import sys
 import weakref
 
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 
@@ -180,3 +181,39 @@ def test_schedule_of_an_optimizer_s_learning_rate():
     for optimizer in (keras.optimizers.Adam(decay), scaled):
         assert keras_private.learning_rate_schedule(optimizer) is decay
     assert keras_private.learning_rate_schedule(keras.optimizers.SGD(0.1)) is None
+
+
+def test_what_keras_keeps_in_every_layer_is_not_a_layer_s_own():
+    class Mine(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.gain = 2.0
+
+        def call(self, x):
+            return x * self.gain
+
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self._hidden, self.layer = 3, Mine()
+
+        def call(self, x):
+            return self.layer(x)
+
+    model = Network()
+    model.compile("sgd", "mse")
+    model.fit(X, X, verbose=0)
+    model.predict(X, verbose=0)
+    assert set(keras_private.own_attributes(model.layer)) == {"gain"}
+    assert set(keras_private.own_attributes(model)) >= {"_hidden"}
+    assert set(keras_private.own_attributes(model)) <= {"_hidden", "layer"}
+
+
+def test_jax_trainer_keeps_the_values_of_the_last_batch():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    expected = model.predict_on_batch(X)
+    kept = getattr(model, "_jax_state", None)
+    assert (kept is not None) is (keras.backend.backend() == "jax")
+    keras_private.forget_state(model)
+    assert getattr(model, "_jax_state", None) is None
+    np.testing.assert_array_equal(model.predict_on_batch(X), expected)
