@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import keras
 
@@ -247,6 +247,16 @@ class Counter:
         return key
 
 
+class _OneReplica:
+    """The part of `tf.distribute.Strategy` that running a batch asks for."""
+
+    num_replicas_in_sync = 1
+
+    def run(self, function: Callable[..., Tensors], args: tuple[Any, ...]) -> Tensors:
+        """Runs a function here, where variables of all replicas can be read."""
+        return function(*args)
+
+
 class _Probe(keras.Model):
     """Runs a model and returns counts, and its outputs if they are asked for.
 
@@ -259,6 +269,15 @@ class _Probe(keras.Model):
         self.with_outputs = with_outputs
         self.counted = counted
         self.model = counted.model
+
+    @property
+    def distribute_strategy(self) -> _OneReplica:
+        """How the TensorFlow trainer runs a batch: once, whatever the scope.
+
+        Where a strategy is at work (as it is around the callbacks of `fit`), every
+        replica would be given the whole batch, and each sample be counted by all.
+        """
+        return _OneReplica()
 
     def call(self, inputs: Tensors) -> tuple[dict[int, dict[str, Tensor]], Tensors]:
         """What is counted at each site, by its place among the counter's; outputs."""
