@@ -23,7 +23,7 @@ from keras_ssp.penalties.binding import current_terms, spiking_layers, terms_of
 from keras_ssp.synapses.analysis import analyze
 from keras_ssp.synapses.gates import Key
 from keras_ssp.synapses.sites import Site, Synapses, Weighted, given_site
-from keras_ssp.types import Array, Tensor, Tensors
+from keras_ssp.types import Array, Config, Tensor, Tensors
 
 #: Identity of a layer, and which of its calls it is.
 SiteKey: TypeAlias = Key
@@ -140,7 +140,7 @@ class Counter:
         self.time_steps = 1
         self.rows = 1  # of a batch that are one sample, where the caller folds time
         self.readable = graph.is_graph_model(model)
-        self._probes: dict[bool, _Probe] = {}
+        self._probes: dict[tuple[bool, tuple[str, ...]], _Probe] = {}
         if self.readable:
             synapses: Synapses = analyze(model)
             self.sites = {site.key: site for site in synapses.sites}
@@ -151,21 +151,27 @@ class Counter:
                 self.rows = synapses.time_steps
 
     def batch(
-        self, inputs: Tensors, *, with_outputs: bool = False
+        self,
+        inputs: Tensors,
+        *,
+        with_outputs: bool = False,
+        rates: tuple[str, ...] = (),
     ) -> tuple[dict[SiteKey, dict[str, Array]], Tensors]:
         """Counts one batch by the compiled function of the backend.
 
         Args:
             inputs: A batch, as for the model.
             with_outputs: Whether the model's outputs are returned too.
+            rates: As for `count`.
 
         Returns:
             What `count` counts at each site, and the outputs, as arrays.
         """
         with self.kept.lock:
-            probe = self._probes.get(with_outputs)
+            asked = (with_outputs, rates)
+            probe = self._probes.get(asked)
             if probe is None:
-                probe = self._probes[with_outputs] = _Probe(self, with_outputs)
+                probe = self._probes[asked] = _Probe(self, *asked)
             counted, returned = probe.predict_on_batch(inputs)
             graph.forget_state(probe)  # or it would hold on to a copy of the weights
             keys = list(self.sites)
@@ -177,6 +183,7 @@ class Counter:
         also: Callable[[SiteKey, Tensor], None] | None = None,
         *,
         exact: bool = False,
+        rates: tuple[str, ...] = (),
     ) -> tuple[dict[SiteKey, dict[str, Tensor]], Tensors]:
         """Runs the model on tensors, in evaluation mode.
 
@@ -185,6 +192,7 @@ class Counter:
             also: Is called with the key of each site and its spikes,
                 `(batch * T, ...)`. Defaults to none.
             exact: As for `count`. Defaults to `False`.
+            rates: As for `count`. Defaults to none.
 
         Returns:
             What `count` counts at each site, and the model's outputs.
@@ -195,7 +203,8 @@ class Counter:
 
         def add(key: SiteKey, spikes: Tensor, steps: int, valid: Tensor | None) -> None:
             site, omega = self.sites[key], self._omega(key)
-            counts[key] = count(site, spikes, steps, omega, valid=valid, exact=exact)
+            more: Config = {"valid": valid, "exact": exact, "rates": rates}
+            counts[key] = count(site, spikes, steps, omega, **more)
             if also is not None:
                 also(key, spikes)
 
@@ -263,10 +272,12 @@ class _Probe(keras.Model):
     A Keras model, so that every backend compiles it in its own way.
     """
 
-    def __init__(self, counted: Counter, with_outputs: bool) -> None:
+    def __init__(
+        self, counted: Counter, with_outputs: bool, rates: tuple[str, ...]
+    ) -> None:
         # In the model's own precision, whatever the default has become since.
         super().__init__(name="energy_probe", dtype=counted.model.dtype_policy)
-        self.with_outputs = with_outputs
+        self.with_outputs, self.rates = with_outputs, rates
         self.counted = counted
         self.model = counted.model
 
@@ -282,7 +293,7 @@ class _Probe(keras.Model):
     def call(self, inputs: Tensors) -> tuple[dict[int, dict[str, Tensor]], Tensors]:
         """What is counted at each site, by its place among the counter's; outputs."""
         done = self.counted.kept.tracing(self.model)
-        counts, returned = self.counted.run(inputs, exact=True)
+        counts, returned = self.counted.run(inputs, exact=True, rates=self.rates)
         done()
         places = list(self.counted.sites)
         numbered = {places.index(key): counted for key, counted in counts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from keras import ops
@@ -25,6 +25,7 @@ def count(
     *,
     valid: Tensor | None = None,
     exact: bool = False,
+    rates: Collection[str] = (),
 ) -> dict[str, Tensor]:
     """Counts what one batch of spikes does.
 
@@ -35,10 +36,13 @@ def count(
         omega: Gives the penalty of each sample from spikes and T, if there is one.
         valid: Which rows hold data, `(batch * steps,)`. Defaults to all.
         exact: Whether spikes and SynOps come in two parts, see `exact_per_sample`.
+        rates: `"neuron"`, `"step"` or both: what is counted for them too.
 
     Returns:
         Quantity to one float32 number a sample, `(batch,)`, or two, `(batch, 2)`;
-        `"neurons"` to the spikes of each neuron, `(1, ...)`.
+        `"neurons"` to the spikes of each neuron, `(1, ...)`. For rates, `"fired"` to
+        how often each neuron was active, `(1, ...)`, `"fired_at"` and `"steps_at"` to
+        how many were at each step, and whether it holds data, `(batch, steps)`.
     """
     ones = [uniform(1.0, site.size)]
 
@@ -53,7 +57,9 @@ def count(
     if valid is not None:
         rows = ops.cast(ops.reshape(valid, (-1, steps)), "float32")
         counts["steps"] = ops.sum(rows, axis=1)
-    wide = ops.cast(spikes, "float32")
+        if "step" in rates:
+            counts["steps_at"] = rows
+    active = wide = ops.cast(spikes, "float32")
     if site.spiking:
         counts["neurons"] = ops.sum(wide, axis=0, keepdims=True)
     elif site.gate is None:
@@ -62,6 +68,11 @@ def count(
         active = ops.cast(wide != 0, "float32")
         counts["uncountable"] = per_sample(ones, ops.cast(wrong, "float32"), steps)
         counts["active"] = per_sample(ones, active, steps)
+    if "neuron" in rates:
+        counts["fired"] = ops.sum(active, axis=0, keepdims=True)
+    if "step" in rates:
+        at_once = ops.sum(active, axis=tuple(range(1, len(active.shape))))
+        counts["fired_at"] = ops.reshape(at_once, (-1, steps))
     return counts
 
 
@@ -86,8 +97,9 @@ def add_up(row: dict[str, Array], counts: Mapping[str, Array], name: str) -> Non
                 "must hold whole numbers of at least 0. Received: other values. "
                 "Remedy: `EventFrames(events=False)` for analogue frames."
             )
-        # (batch,) counts are summed over samples; (1, ...) ones per neuron kept.
-        total = value[0] if quantity == "neurons" else value.sum()
+        # Summed over samples alone: (1, ...) is per neuron, (batch, steps) per step.
+        kept = quantity in ("neurons", "fired", "fired_at", "steps_at")
+        total = value.sum(axis=0) if kept else value.sum()
         row[quantity] = row.get(quantity, 0.0) + total
 
 
@@ -164,6 +176,7 @@ class LayerFacts:
             optional["rate"] = (
                 float(sums.get("active", sums.get("spikes", 0.0))) / slots
             )
+        optional |= self.rates(sums, samples)
         counts = dataclasses.replace(
             self.counts(spikes, synops), macs=macs, updates=self.updates * filled
         )
@@ -184,6 +197,22 @@ class LayerFacts:
             targets=self.targets,
             **optional,
         )
+
+    def rates(self, sums: Mapping[str, Array], samples: int) -> dict[str, Array]:
+        """The rates at each step and of each neuron, as far as they were counted.
+
+        Steps of padding are no steps; the rate at a step that is padding in every
+        sample is NaN.
+        """
+        found = {}
+        at = sums.get("steps_at", np.full(self.time_steps, float(samples)))
+        if "fired_at" in sums:
+            with np.errstate(invalid="ignore"):
+                found["step_rates"] = sums["fired_at"] / (at * self.neurons)
+        if "fired" in sums:
+            steps = float(sums.get("steps", samples * self.time_steps))
+            found["neuron_rates"] = sums["fired"] / max(steps, 1.0)
+        return found
 
     def to_dict(self) -> Config:
         """The facts as plain JSON types."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_ssp.energy.hardware import EnergyModelLike
@@ -18,6 +20,7 @@ def energy_report(
     *,
     energy_model: EnergyModelLike = "cmos45",
     batch_size: int = 128,
+    rates: str | Sequence[str] = (),
     verbose: int = 0,
 ) -> EnergyReport:
     """Measures what a model's spikes cost on data, layer by layer.
@@ -41,6 +44,10 @@ def energy_report(
         energy_model: Name, `EnergyModel`, or mapping such as
             `{"ac_pj": 0.9, "mac_pj": 4.6}`. Defaults to `"cmos45"`.
         batch_size: Rows per batch where `data` are arrays. Defaults to 128.
+        rates: `"step"` for the spike rate at each time step, `"neuron"` for that of
+            each neuron, or both: the rows then have `step_rates`, `(T,)`, and
+            `neuron_rates`, in the shape of the layer's features. Exact means over all
+            samples, padded steps left out; eight bytes a neuron. Defaults to neither.
         verbose: 1 shows a progress bar. Defaults to 0.
 
     Returns:
@@ -48,7 +55,7 @@ def energy_report(
 
     Raises:
         ValueError: If a layer has no fan-out rule, `data` is empty, of the wrong
-            shape, or holds NaN, or the energy model is unknown.
+            shape, or holds NaN, or the energy model or a name in `rates` is unknown.
 
     Example:
 
@@ -58,12 +65,21 @@ def energy_report(
     >>> report = energy_report(model, np.ones((5, 4), "float32"))
     >>> [row.name for row in report.layers if row.kind == "analogue"] != []
     True
+    >>> x = np.ones((5, 4), "float32")
+    >>> report = energy_report(model, x, rates=("step", "neuron"))
+    >>> row = next(row for row in report if row.is_neuron)
+    >>> row.step_rates.shape, row.neuron_rates.shape
+    ((2,), (8,))
 
     Reference: Suetake et al., arXiv 2302.01500, E_SNN = E_AC * E_x[Omega_syn] for
     p = 1; energies per operation from the energy model's own source.
     """
     return EnergyMeter(model).report(
-        data, energy_model=energy_model, batch_size=batch_size, verbose=verbose
+        data,
+        energy_model=energy_model,
+        batch_size=batch_size,
+        rates=rates,
+        verbose=verbose,
     )
 
 

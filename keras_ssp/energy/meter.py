@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 from keras import tree
 
 from keras_ssp import graph
-from keras_ssp._checks import positive_int
+from keras_ssp._checks import one_of, positive_int, texts
 from keras_ssp.datasets.inputs import count_batches, input_batches, rows_of
 from keras_ssp.energy import hardware
 from keras_ssp.energy.counter import SiteKey, counter_of
@@ -23,6 +23,8 @@ from keras_ssp.synapses.sites import Site
 from keras_ssp.types import Array, Data, Tensor, Tensors
 
 __all__ = ["EnergyMeter", "SiteKey"]
+
+RATES = ("neuron", "step")
 
 
 class EnergyMeter:
@@ -81,11 +83,16 @@ class EnergyMeter:
         *,
         energy_model: EnergyModelLike = "cmos45",
         batch_size: int = 128,
+        rates: str | Sequence[str] = (),
         verbose: int = 0,
     ) -> EnergyReport:
         """See `energy_report`."""
         energy = hardware.get(energy_model)
-        return self._report(energy, *self._run(data, batch_size, verbose))
+        asked = {rates} if isinstance(rates, str) else {*texts("rates", rates)}
+        for name in asked:
+            one_of("rates", name, RATES)
+        found = self._run(data, batch_size, verbose, rates=tuple(sorted(asked)))
+        return self._report(energy, *found)
 
     def report_and_outputs(
         self,
@@ -200,6 +207,7 @@ class EnergyMeter:
         batch_size: int,
         verbose: int,
         outputs: list[Tensors] | None = None,
+        rates: tuple[str, ...] = (),
     ) -> tuple[dict[SiteKey, dict[str, Array]], int]:
         """Sums over all samples for each site, and how many; fills `outputs`."""
         counter, with_outputs = self._counter, outputs is not None
@@ -212,7 +220,9 @@ class EnergyMeter:
             found = [rows_of(inputs) // counter.rows]
             # A network without any spikes has nothing to measure, only to count.
             if counter.sites or not counter.readable or with_outputs:
-                counted, returned = counter.batch(inputs, with_outputs=with_outputs)
+                counted, returned = counter.batch(
+                    inputs, with_outputs=with_outputs, rates=rates
+                )
                 for key, counts in counted.items():
                     name = counter.sites[key].name
                     add_up(sums.setdefault(key, {}), counts, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final, cast
 
@@ -15,7 +15,6 @@ from keras_ssp.energy.rows import (
     NOT_FINITE,
     LayerReport,
     plain,
-    with_shares,
 )
 from keras_ssp.energy.views import ReportViews
 from keras_ssp.types import Config
@@ -101,7 +100,7 @@ class EnergyReport(ReportViews):
             "energy_model": model,
             "dense_ann_pj": non_negative("dense_ann_pj", dense),
             "bit_matched_ann_pj": non_negative("bit_matched_ann_pj", matched),
-            "layers": with_shares(self.layers),
+            "layers": _with_shares(self.layers),
             "notes": texts("notes", self.notes),
         }
         for name, value in derived.items():
@@ -245,3 +244,24 @@ _TOTALS = (
     *("spikes", "rate", "synops", "macs", "dense", "energy_pj", "synaptic_energy_pj"),
     "input_energy_pj",
 )
+
+
+def _with_shares(layers: Iterable[LayerReport]) -> tuple[LayerReport, ...]:
+    """Returns the rows with their parts of the summed energy and penalty."""
+    rows = tuple(layers)
+    energy = math.fsum(row.energy_pj for row in rows)
+    penalty = math.fsum(row.penalty or 0.0 for row in rows)
+    return tuple(
+        replace(
+            row,
+            share=row.energy_pj / energy if energy else 0.0,
+            penalty_share=(
+                None
+                if row.penalty is None
+                else row.penalty / penalty
+                if penalty
+                else 0.0
+            ),
+        )
+        for row in rows
+    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, cast
 
-from keras_ssp._checks import one_of, texts
+import numpy as np
+
+from keras_ssp._checks import one_of, shown, texts
 from keras_ssp.energy.columns import ReportColumn, shown_as
 from keras_ssp.energy.formulas import ANALOGUE, SPIKING, LayerCounts, non_negative
 from keras_ssp.tables import format_count, format_energy, format_share
-from keras_ssp.types import Config, Table
+from keras_ssp.types import Array, Config, Table
 
 ENCODING = "encoding"
 GATE = "gate"
@@ -53,6 +55,10 @@ class LayerReport:
         penalty_share: Part of the summed penalty. Set by `EnergyReport`.
         updates, weights, targets: As in `LayerCounts`: what energy models of memory
             and of neurons count, if known.
+        step_rates: The rate at each step, `(T,)`, if it was asked for; NaN at a step
+            that is padding in every sample. In files, too.
+        neuron_rates: The rate of each neuron, in the shape of the layer's features, if
+            it was asked for. Not in files: they would be as large as the network.
 
     Raises:
         ValueError: If `kind` is not a word, a number is negative or not finite, or
@@ -132,6 +138,8 @@ class LayerReport:
     updates: float | None = None
     weights: int | None = None
     targets: int | None = None
+    step_rates: Array | None = field(default=None, compare=False, repr=False)
+    neuron_rates: Array | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind.split() != [self.kind]:
@@ -158,6 +166,8 @@ class LayerReport:
         self._set("rate", min(self.rate, 1.0) if self.rate == self.rate else math.nan)
         self._set("flags", tuple(dict.fromkeys((*self._own_flags(), *self.flags))))
         self._set("notes", texts("notes", self.notes))
+        if self.step_rates is not None:
+            self._set("step_rates", _rates(self.step_rates, self.time_steps))
 
     def _check_number(self, name: str, annotation: str) -> None:
         number = {"int": int, "float": float}.get(annotation.partition(" | ")[0])
@@ -232,12 +242,14 @@ class LayerReport:
         row["Effective_ACs"] = plain(self.synops)
         for name in ("updates", "weights", "targets"):  # last, as they came last
             row[name] = row.pop(name)
+        if self.step_rates is not None:
+            row["step_rates"] = [plain(rate) for rate in self.step_rates.tolist()]
         return row
 
     @classmethod
     def from_dict(cls, row: Table) -> LayerReport:
         """Builds a row from what `to_dict` returned."""
-        names = {_key(name): name for name in _FIELDS}
+        names = {_key(name): name for name in (*_FIELDS, "step_rates")}
         values = {names.get(k, k): v for k, v in row.items() if k != "Effective_ACs"}
         for name in _ALWAYS:
             if name in values and values[name] is None:
@@ -245,7 +257,7 @@ class LayerReport:
         return cls(**values)
 
 
-_FIELDS = tuple(each.name for each in fields(LayerReport))
+_FIELDS = tuple(each.name for each in fields(LayerReport) if each.compare)
 # Numbers that every row has: null in a file, which has no NaN, stands for one.
 _ALWAYS = tuple(each.name for each in fields(LayerReport) if each.type == "float")
 
@@ -254,6 +266,18 @@ def plain(value: Any) -> Any:
     """A value as JSON can hold it: a number that is not finite becomes `None`."""
     infinite = isinstance(value, float) and not math.isfinite(value)
     return None if infinite else value
+
+
+def _rates(values: Any, steps: int) -> Array:
+    """Rates of the steps as an array; `None` in a file stands for NaN."""
+    given = np.asarray(values, object)
+    numbers = all(isinstance(x, (float, int, type(None))) for x in given.flat)
+    if given.shape != (steps,) or not numbers:
+        raise ValueError(
+            f"`step_rates` must be T = {steps} numbers. "
+            f"Received: step_rates={shown(values)}."
+        )
+    return given.astype("float64")
 
 
 def _columns() -> dict[str, ReportColumn]:
@@ -300,24 +324,3 @@ def columns_of(
     for name in wanted:
         one_of("columns", name, tuple(COLUMNS))
     return [column for name, column in COLUMNS.items() if name in ("name", *wanted)]
-
-
-def with_shares(layers: Iterable[LayerReport]) -> tuple[LayerReport, ...]:
-    """Returns the rows with their parts of the summed energy and penalty."""
-    rows = tuple(layers)
-    energy = math.fsum(row.energy_pj for row in rows)
-    penalty = math.fsum(row.penalty or 0.0 for row in rows)
-    return tuple(
-        replace(
-            row,
-            share=row.energy_pj / energy if energy else 0.0,
-            penalty_share=(
-                None
-                if row.penalty is None
-                else row.penalty / penalty
-                if penalty
-                else 0.0
-            ),
-        )
-        for row in rows
-    )
