@@ -4,7 +4,7 @@ PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=default $(PY)
 
-.PHONY: help demo pareto saved-models serve test test-slow docs lint format clean
+.PHONY: help demo pareto saved-models serve test test-slow docs bench bench-guard lint format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -68,6 +68,14 @@ docs: .venv/.dev  ## build the documentation site into build/site; warnings are 
 	$(PY) docs/make_api.py
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
+
+# The Python of an environment with the other packages: see benchmarks/README.md.
+PEERS ?=
+bench: .venv/.dev  ## measure speed and memory, beside other packages if PEERS is given
+	$(PY) -m benchmarks $(if $(PEERS),--peers $(PEERS))
+
+bench-guard: .venv/.dev  ## compare speed with benchmarks/baseline.json
+	$(PY) -m benchmarks.guard
 
 lint: .venv/.dev  ## ruff and mypy
 	$(PY) -m ruff check .

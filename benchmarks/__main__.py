@@ -12,6 +12,7 @@ import time
 
 from benchmarks import results
 from benchmarks.cases import (
+    NETWORKS,
     NEURON_STEPS,
     Case,
     linear_cases,
@@ -42,6 +43,7 @@ def main() -> None:
             device=arguments.device,
             rounds=arguments.rounds,
             only=functools.partial(_chosen, arguments.only),
+            memory=arguments.memory,
             say=say,
         )
         found += new
@@ -78,12 +80,18 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     if "linear" in arguments.parts:
         cases += linear_cases()
     if "network" in arguments.parts:
-        cases += network_cases(arguments.device)
+        every = network_cases(arguments.device)
+        cases += [case for case in every if case.network in arguments.networks]
     return cases
 
 
 def _chosen(only: list[str], contender: Contender) -> bool:
-    return not only or any(name.lower() in contender.name.lower() for name in only)
+    whole = {c.name for c in CONTENDERS}.intersection(only)
+    return (
+        not only
+        or contender.name in whole
+        or any(name.lower() in contender.name.lower() for name in {*only} - whole)
+    )
 
 
 def _page(
@@ -129,6 +137,19 @@ def _parser() -> argparse.ArgumentParser:
         help="T of the neurons alone (default: %(default)s)",
     )
     parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=NETWORKS,
+        default=NETWORKS,
+        help="whole networks (default: all)",
+    )
+    parser.add_argument(
+        "--memory",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure memory, too (default: yes)",
+    )
+    parser.add_argument(
         "--peers",
         default="",
         metavar="PYTHON",
@@ -140,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="contenders whose names hold one of these: "
+        help="a whole name, or part of the names of several: "
         + ", ".join(c.name for c in CONTENDERS),
     )
     parser.add_argument(

@@ -132,6 +132,7 @@ def measure(
     rounds: int = 10,
     runs: Sequence[str] = ("forward", "train"),
     only: Callable[[Contender], bool] = lambda contender: True,
+    memory: bool = True,
     say: Callable[[str], None] = print,
 ) -> tuple[list[Measured], dict[str, Any]]:
     """Times one case with all contenders; each round runs each of them once.
@@ -144,6 +145,7 @@ def measure(
         rounds: Repeats.
         runs: What is run.
         only: Which contenders.
+        memory: Whether memory is measured, too: on CPUs in processes of their own.
         say: Where it says who is left out and why.
 
     Returns:
@@ -187,7 +189,7 @@ def measure(
                 answer = worker.ask(do="time", run=measured.run, times=times)
                 if "seconds" in answer:
                     measured.seconds.append(answer["seconds"])
-    if device == "cpu":
+    if device == "cpu" and memory:
         _measure_memory(found, chosen, peers, device)
     return [m for m in found if m.seconds], versions
 

@@ -20,7 +20,8 @@ class Dynamics(abc.ABC):
     parameters in the order in which the two steps take and give them, and writes the
     steps with `keras.ops` and arithmetic only. All tensors are `(batch, neurons)`,
     float32 (float64 for float64 input); parameters are scalars, `(neurons,)`, or
-    matrices such as recurrent weights, `(neurons, neurons)`.
+    matrices such as recurrent weights, `(neurons, neurons)`. Each row is computed on
+    its own: kernels hand over several steps of a sample as rows.
 
     A leaky integrator that fires and keeps its potential:
 
