@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 
-from benchmarks import results
+from benchmarks import costs, results
 from benchmarks.cases import (
     NETWORKS,
     NEURON_STEPS,
@@ -18,11 +18,12 @@ from benchmarks.cases import (
     linear_cases,
     network_cases,
     neuron_cases,
+    scaling_cases,
 )
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.driver import Measured, measure
 
-PARTS = ("neuron", "linear", "network")
+PARTS = ("neuron", "linear", "network", "scaling", "costs")
 
 
 def main() -> None:
@@ -79,10 +80,12 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
         cases += neuron_cases(arguments.device, tuple(arguments.steps))
     if "linear" in arguments.parts:
         cases += linear_cases()
+    if "scaling" in arguments.parts:
+        cases += [case for few in scaling_cases().values() for case in few]
     if "network" in arguments.parts:
         every = network_cases(arguments.device)
         cases += [case for case in every if case.network in arguments.networks]
-    return cases
+    return list(dict.fromkeys(cases))
 
 
 def _chosen(only: list[str], contender: Contender) -> bool:
@@ -108,6 +111,10 @@ def _page(
     for part in ("linear", "network"):
         for run in ("train", "forward") if results.cases_of(found, part) else ():
             parts += [f"## {part}, {run}", results.time_table(found, part, run)]
+    if "scaling" in arguments.parts:
+        parts += ["## CNN7, a training step", results.scaling_table(found)]
+    if "costs" in arguments.parts and arguments.device == "cpu":
+        parts += ["## What this package adds", costs.table()]
     parts += ["## Versions"]
     parts += [
         f"- {name}: " + ", ".join(f"{k} {v}" for k, v in found_versions.items())
@@ -126,8 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=PARTS,
         default=PARTS,
-        help="neurons alone, a dense layer and its neurons, whole networks (default: "
-        "all)",
+        help="neurons alone, a dense layer and its neurons, whole networks, how CNN7 "
+        "grows with T, batch and width, what penalty, monitor and report cost "
+        "(default: all)",
     )
     parser.add_argument(
         "--steps",

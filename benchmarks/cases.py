@@ -98,6 +98,26 @@ def network_cases(device: str) -> list[Case]:
     return cases
 
 
+def scaling_cases() -> dict[str, list[Case]]:
+    """CNN7, one thing at a time: T, batch, width."""
+
+    def case(steps: int = 4, batch: int = 32, width: float = 0.25) -> Case:
+        return Case(
+            part="network",
+            network="cnn7",
+            steps=steps,
+            batch=batch,
+            width=width,
+            shape=(28, 28, 1),
+        )
+
+    return {
+        "T": [case(steps=t) for t in (2, 4, 8, 16, 32)],
+        "batch": [case(batch=b) for b in (16, 32, 64, 128)],
+        "width": [case(width=w) for w in (0.125, 0.25, 0.5, 1.0)],
+    }
+
+
 #: An entry is a kind and its numbers: "conv" (filters, size, stride), "norm", "lif",
 #: "pool", "global", "flatten", "dense", "time" (where time begins), and "block" (what
 #: is added up: the main path and the shortcut).

@@ -101,7 +101,7 @@ class Worker:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()  # closes the pipes, too
         self._errors.close()
 
 

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, scaling_cases
 from benchmarks.driver import Measured
 from keras_ssp.tables import Column, Table
 
@@ -96,6 +96,23 @@ def time_table(found: Sequence[Measured], part: str, run: str) -> str:
     head = ("case", "package", "median ms", "minimum ms", "first s", "peak MiB")
     columns = [head[0], Column(header=head[1], left=True), *head[2:]]
     return Table([*columns, "times the best of keras_ssp"], out).markdown()
+
+
+def scaling_table(found: Sequence[Measured]) -> str:
+    """Markdown: minimum in ms for each value, and the power that time grows with."""
+    table = []
+    for name in dict.fromkeys(m.contender for m in found):
+        for what, cases in scaling_cases().items():
+            field = {"T": "steps"}.get(what, what)
+            ones = [(c, _one(found, c, "train", name)) for c in cases]
+            points = [(getattr(c, field), 1e3 * m.best) for c, m in ones if m]
+            if len(points) > 1:
+                said = ", ".join(f"{x:g}: {y:.3g}" for x, y in points)
+                table.append(
+                    [name, what, said, f"{exponent(*zip(*points, strict=True)):.2f}"]
+                )
+    columns = [Column(header=h, left=True) for h in ("package", "of", "ms")]
+    return Table([*columns, "exponent"], table).markdown()
 
 
 def exponent(xs: Sequence[float], ys: Sequence[float]) -> float:
