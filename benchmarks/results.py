@@ -125,7 +125,7 @@ def draw(found: Sequence[Measured], path: pathlib.Path) -> None:
     """Share of copy against T, forward and backward together."""
     from keras_ssp import figures
 
-    figure, axis = figures.new_figure(7.0, 4.0)
+    figure, (axis,) = figures.new_figure(width=7.0, height=4.2)
     for name in _names(found, "neuron"):
         points = [
             (case.steps, share_of_copy(found, one))
@@ -142,6 +142,8 @@ def draw(found: Sequence[Measured], path: pathlib.Path) -> None:
                 label=name,
             )
     axis.set_xscale("log", base=2)
+    steps = [case.steps for case in cases_of(found, "neuron")]
+    axis.set_xticks(steps, [str(t) for t in steps], minor=False)
     axis.set_xlabel("time steps T")
     axis.set_ylabel("bytes that must move, share of a copy's rate")
     axis.set_ylim(bottom=0.0)

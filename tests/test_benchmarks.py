@@ -55,6 +55,8 @@ def test_this_package_is_measured_without_others(tmp_path):
     results.write(found, tmp_path / "rows.csv")
     assert (tmp_path / "rows.csv").read_text().count("keras_ssp, TensorFlow") == 3
     assert "| keras_ssp, TensorFlow |" in results.share_table(found)
+    results.draw(found, tmp_path / "shares.png")
+    assert (tmp_path / "shares.png").stat().st_size > 10_000
 
 
 def test_what_is_not_there_is_left_out_and_said():
