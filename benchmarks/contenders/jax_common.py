@@ -30,6 +30,14 @@ def layer_case(case: Case, neurons: Callable[[Any], Any]) -> dict[str, Any]:
     def call(weights: Any, x: Any) -> Any:
         return neurons(x @ weights[0] + weights[1] if weights else x)
 
+    return layer_runs(call, weights, x, upstream)
+
+
+def layer_runs(
+    call: Callable[[Any, Any], Any], weights: Any, x: Any, upstream: Any
+) -> dict[str, Any]:
+    """Runs of a layer: output; output and gradient; a copy of the same bytes."""
+
     def gradient(weights: Any, x: Any, upstream: Any) -> Any:
         y, back = jax.vjp(call, weights, x)
         return y, back(upstream)

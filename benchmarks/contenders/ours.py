@@ -101,6 +101,8 @@ def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
 def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
     import jax
 
+    from benchmarks.contenders.jax_common import layer_runs
+
     x, upstream = jax.numpy.asarray(x), jax.numpy.asarray(upstream)
     weights = [w.value for w in model.trainable_variables]
     others = [w.value for w in model.non_trainable_variables]
@@ -108,16 +110,7 @@ def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
     def call(weights: Any, x: Any) -> Any:
         return model.stateless_call(weights, others, x)[0]
 
-    def gradient(weights: Any, x: Any, upstream: Any) -> Any:
-        y, back = jax.vjp(call, weights, x)
-        return y, back(upstream)
-
-    forward, both, copy = map(jax.jit, (call, gradient, lambda x: -x))
-    return {
-        "forward": lambda: jax.block_until_ready(forward(weights, x)),
-        "train": lambda: jax.block_until_ready(both(weights, x, upstream)),
-        "copy": lambda: jax.block_until_ready(copy(x)),
-    }
+    return layer_runs(call, weights, x, upstream)
 
 
 def _torch(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
