@@ -1,6 +1,7 @@
 """PyTorch's compiler and op by op: one loop; and one without a compiler."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -30,6 +31,9 @@ assert spikes.mean() == {5 / 17}, spikes.mean()
 """
 
 
+@pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler"
+)
 def test_compiled_and_op_by_op():
     import torch
 
