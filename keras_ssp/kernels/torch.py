@@ -54,7 +54,7 @@ class _Loop(torch.autograd.Function):
         before, parts = [], []
         for steps in _chunks(spec, x):
             before.append(state)
-            found, state = run(x[:, steps], wide, state)
+            found, state = run(_part(x, steps), wide, state)
             parts.append(found)
         # States within chunks are recomputed on the way back.
         ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
@@ -74,8 +74,10 @@ class _Loop(torch.autograd.Function):
         sums: States = (0.0,) * count
         for k, steps in reversed(list(enumerate(_chunks(spec, x)))):
             state = tuple(kept[k * states : (k + 1) * states])
-            gradients = [gradient[:, steps] for gradient in upstream]
-            dx, d_state, terms = run_back(x[:, steps], wide, gradients, state, d_state)
+            gradients = [_part(gradient, steps) for gradient in upstream]
+            dx, d_state, terms = run_back(
+                _part(x, steps), wide, gradients, state, d_state
+            )
             dxs.append(dx)
             sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
         narrow = (
@@ -167,6 +169,11 @@ def _chunks(spec: LoopSpec, x: Tensor) -> list[slice]:
     return [slice(t, t + size) for t in range(0, spec.time_steps, size)]
 
 
+def _part(values: Tensor, steps: slice) -> Tensor:
+    # Detached: the compiler looks at where values come from, and compiles anew for it.
+    return values.detach()[:, steps]
+
+
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
@@ -176,7 +183,7 @@ def _steps(values: Tensor) -> list[Tensor]:
 
 
 def _wide(x: Tensor, parameters: States) -> States:
-    return tuple(parameter.to(_dtype(x)) for parameter in parameters)
+    return tuple(parameter.detach().to(_dtype(x)) for parameter in parameters)
 
 
 def _dtype(x: Tensor) -> torch.dtype:

@@ -45,7 +45,7 @@ def test_compiled_and_op_by_op():
 
     def found():
         given = torch.as_tensor(x).requires_grad_()
-        spikes = layer(given)
+        spikes = layer(given * 1.0)  # as after another layer
         loss = torch.sum(spikes * weight)
         return spikes, *torch.autograd.grad(loss, [given, layer.beta_weight.value])
 
