@@ -47,7 +47,7 @@ def recorded(parser: argparse.ArgumentParser) -> dict[str, Any]:
     """
     groups = {
         id(action): group.title
-        for group in parser._action_groups[2:]  # behind positionals and options
+        for group in parser._action_groups[2:]  # after positionals and options
         for action in group._group_actions
     }
     return {

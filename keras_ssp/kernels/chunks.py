@@ -17,8 +17,9 @@ What was measured is in docs/performance.md.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 from keras import ops
@@ -29,6 +30,7 @@ from keras_ssp.kernels.loop import (
     backward_unrolled,
     forward_unrolled,
     initial_state,
+    outputs_unrolled,
     totals,
 )
 from keras_ssp.types import Tensor
@@ -43,26 +45,21 @@ Carry = Any
 Body = Callable[[Carry, Tensor], tuple[Carry, States]]
 
 
-class Backend(Protocol):
-    """What a backend lends to the loop over chunks."""
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """What a backend lends to the loop over chunks.
 
-    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
-        """`x` at place `k`, a traced number, of an axis."""
+    Args:
+        index: `index(x, k, axis)` is `x` at place `k`, a traced number, of an axis.
+        scan: `scan(body, carry, count, like, backward=False)` does
+            `carry, written = body(carry, k)` for k = 0 ... count - 1, or backward. It
+            returns the last carry, and all that was written, with a first axis of
+            length `count` in the order of k. What is written is of the shapes of
+            `like`.
+    """
 
-    def scan(
-        self,
-        body: Body,
-        carry: Carry,
-        count: int,
-        like: States,
-        *,
-        backward: bool = False,
-    ) -> tuple[Carry, States]:
-        """`carry, written = body(carry, k)` for k = 0 ... count - 1, or backward.
-
-        Returns the last carry, and all that was written, with a first axis of length
-        `count` in the order of k. What is written is of the shapes of `like`.
-        """
+    index: Callable[[Tensor, Tensor, int], Tensor]
+    scan: Callable[..., tuple[Carry, States]]
 
 
 def can_be_chunked(parameters: Sequence[Tensor]) -> bool:
@@ -84,14 +81,11 @@ def forward_chunked(
     steps = _Steps(x, spec, backend)
     before, after = kept = _states_around(steps, parameters)
 
-    def outputs(xs: Sequence[Tensor], state: States) -> list[Sequence[Tensor]]:
-        spikes, states = forward_unrolled(xs, parameters, spec, state)
-        return [spikes, *([s[k] for s in states] for k in spec.record)]
-
-    rest = outputs(steps.of_rest(x), after)
+    rest, _ = outputs_unrolled(steps.of_rest(x), parameters, spec, after)
     if not steps.chunks:
         return tuple(steps.joined([], each) for each in rest), kept
-    chunks = outputs(steps.of_chunks(x), steps.rows(before))
+    rows = steps.rows(before)
+    chunks, _ = outputs_unrolled(steps.of_chunks(x), parameters, spec, rows)
     both = zip(chunks, rest, strict=True)
     return tuple(steps.joined(*parts) for parts in both), kept
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from keras_ssp.kernels.chunks import (
+    Backend,
     Body,
     Carry,
     backward_chunked,
@@ -56,23 +57,16 @@ def _with_gradient(spec: LoopSpec) -> Callable[..., tuple[Tensor, ...]]:
     return run
 
 
-class _Backend:
-    """What JAX lends to the loop over chunks."""
+def _scan(
+    body: Body, carry: Carry, count: int, _like: States, *, backward: bool = False
+) -> tuple[Carry, States]:
+    carry, written = jax.lax.scan(body, carry, jnp.arange(count), reverse=backward)
+    return carry, written
 
-    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
-        return jax.lax.dynamic_index_in_dim(x, k, axis, keepdims=False)
 
-    def scan(
-        self,
-        body: Body,
-        carry: Carry,
-        count: int,
-        like: States,
-        *,
-        backward: bool = False,
-    ) -> tuple[Carry, States]:
-        carry, written = jax.lax.scan(body, carry, jnp.arange(count), reverse=backward)
-        return carry, written
+_BACKEND = Backend(
+    index=functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False), scan=_scan
+)
 
 
 def _forward(
@@ -85,7 +79,7 @@ def _forward(
 
         return pallas.forward(x, wide, spec), ()
     if can_be_chunked(parameters):
-        return forward_chunked(x, wide, spec, _Backend())
+        return forward_chunked(x, wide, spec, _BACKEND)
 
     def body(state: States, x: Tensor) -> tuple[States, tuple[Tensor, ...]]:
         s, state = step(spec, state, x, wide)
@@ -105,7 +99,7 @@ def _backward(
 
         dx, d_parameters = pallas.backward(x, wide, upstream, spec)
     elif can_be_chunked(parameters):
-        dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _Backend())
+        dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND)
     else:
         gradients = [_time_first(gradient) for gradient in upstream]
         dx, d_parameters = _backward_scan(spec, _time_first(x), wide, gradients)

@@ -57,6 +57,18 @@ def forward_unrolled(
     return spikes, states
 
 
+def outputs_unrolled(
+    xs: Sequence[Tensor], parameters: States, spec: LoopSpec, state: States
+) -> tuple[list[list[Tensor]], States]:
+    """Steps written out: spikes, then each recorded state, step by step.
+
+    Returns these, and the state after the last step.
+    """
+    spikes, states = forward_unrolled(xs, parameters, spec, state)
+    recorded = ([state[k] for state in states] for k in spec.record)
+    return [spikes, *recorded], states[-1]
+
+
 def backward_unrolled(
     xs: Sequence[Tensor],
     parameters: States,

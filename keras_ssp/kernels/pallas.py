@@ -25,6 +25,7 @@ from keras_ssp.kernels.loop import (
     backward_unrolled,
     forward_unrolled,
     initial_state,
+    outputs_unrolled,
     totals,
 )
 from keras_ssp.types import Tensor
@@ -72,12 +73,11 @@ def forward(
 
         def run(t: Tensor | int, steps: int, state: States) -> States:
             xs = [cells.load(x_ref, t + c) for c in range(steps)]
-            spikes, states = forward_unrolled(xs, wide, spec, state)
-            found = [spikes, *([s[k] for s in states] for k in spec.record)]
+            found, state = outputs_unrolled(xs, wide, spec, state)
             for ref, values in zip(refs[-outputs:], found, strict=True):
                 for c, value in enumerate(values):
                     cells.store(ref, t + c, value)
-            return states[-1]
+            return state
 
         state = initial_state(cells.zeros(), spec)
         chunks, rest = _chunks(spec.time_steps)

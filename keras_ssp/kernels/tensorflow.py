@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_ssp.kernels.chunks import (
+    Backend,
     Body,
     Carry,
     backward_chunked,
@@ -25,8 +26,8 @@ from keras_ssp.kernels.exporting import (
 from keras_ssp.kernels.loop import (
     States,
     backward_unrolled,
-    forward_unrolled,
     initial_state,
+    outputs_unrolled,
     step,
     step_back,
     totals,
@@ -100,31 +101,13 @@ def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
     )
 
 
-class _Backend:
-    """What TensorFlow lends to the loop over chunks."""
-
-    def index(self, x: Tensor, k: Tensor, axis: int) -> Tensor:
-        return tf.gather(x, k, axis=axis)
-
-    def scan(
-        self,
-        body: Body,
-        carry: Carry,
-        count: int,
-        like: States,
-        *,
-        backward: bool = False,
-    ) -> tuple[Carry, States]:
-        return _scan(body, carry, count, like, backward=backward)
-
-
 def _forward_compiled(
     spec: LoopSpec, x: Tensor, parameters: States
 ) -> tuple[tuple[Tensor, ...], Any]:
     """Spikes and recorded states; and what is kept for the backward pass."""
     if not can_be_chunked(parameters):
         return _forward_while(spec, x, parameters)
-    return forward_chunked(x, _wide_all(x, parameters), spec, _Backend())
+    return forward_chunked(x, _wide_all(x, parameters), spec, _BACKEND)
 
 
 def _backward_compiled(
@@ -133,7 +116,7 @@ def _backward_compiled(
     if not can_be_chunked(parameters):
         return _backward_while(spec, x, parameters, kept, upstream)
     wide = _wide_all(x, parameters)
-    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _Backend())
+    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND)
     return dx, *_narrow_all(d_parameters, parameters)
 
 
@@ -141,10 +124,8 @@ def _forward(
     spec: LoopSpec, x: Tensor, parameters: States
 ) -> tuple[tuple[Tensor, ...], Any]:
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
-    spikes, states = forward_unrolled(xs, wide, spec, initial_state(xs[0], spec))
-    recorded = [[state[k] for state in states] for k in spec.record]
-    outputs = (tf.stack(steps, axis=1) for steps in (spikes, *recorded))
-    return tuple(tf.cast(output, x.dtype) for output in outputs), ()
+    found, _ = outputs_unrolled(xs, wide, spec, initial_state(xs[0], spec))
+    return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in found), ()
 
 
 def _backward(
@@ -207,7 +188,7 @@ def _backward_while(
 def _scan(
     body: Body, carry: Carry, count: int, like: States, *, backward: bool = False
 ) -> tuple[Carry, States]:
-    """See `keras_ssp.kernels.chunks.Backend.scan`."""
+    """See `keras_ssp.kernels.chunks.Backend`."""
 
     def once(done: Tensor, carry: Carry, arrays: States) -> tuple[Tensor, ...]:
         k = count - 1 - done if backward else done
@@ -226,6 +207,9 @@ def _scan(
         maximum_iterations=count,  # XLA needs the trip count to be known
     )
     return carry, tuple(array.stack() for array in arrays)
+
+
+_BACKEND = Backend(index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_scan)
 
 
 def _steps(spec: LoopSpec, x: Tensor) -> list[Tensor]:

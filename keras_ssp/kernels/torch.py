@@ -18,8 +18,8 @@ from keras_ssp.kernels.dynamics import LoopSpec
 from keras_ssp.kernels.loop import (
     States,
     backward_unrolled,
-    forward_unrolled,
     initial_state,
+    outputs_unrolled,
     totals,
 )
 from keras_ssp.types import Tensor
@@ -93,9 +93,8 @@ def _forward_part(
     spec: LoopSpec, x: Tensor, parameters: States, state: States
 ) -> tuple[list[Tensor], States]:
     """Some steps: spikes and recorded states, and the state after them."""
-    spikes, states = forward_unrolled(_steps(x), parameters, spec, state)
-    found = [spikes, *([s[k] for s in states] for k in spec.record)]
-    return [torch.stack(steps, dim=1).to(x.dtype) for steps in found], states[-1]
+    found, state = outputs_unrolled(_steps(x), parameters, spec, state)
+    return [torch.stack(steps, dim=1).to(x.dtype) for steps in found], state
 
 
 def _backward_part(
