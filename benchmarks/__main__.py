@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "--networks",
         nargs="+",
         choices=NETWORKS,
-        default=NETWORKS,
+        default=[*NETWORKS],
         help="whole networks (default: all)",
     )
     parser.add_argument(

@@ -9,6 +9,12 @@ from typing import Any
 NEURON_BYTES = {"cpu": 2**26, "gpu": 2**29}
 NEURON_STEPS = (1, 2, 4, 8, 16, 32, 100, 500)
 _NEURONS = 1024
+#: Networks, and the shape of their images.
+NETWORKS = {
+    "readme": (28, 28, 1),
+    "cnn7": (28, 28, 1),
+    "resnet18": (32, 32, 3),
+}
 #: (T, batch, neurons) of a dense layer and its neurons, `batch, T, inputs` in.
 LINEAR = ((4, 64, 1024), (16, 32, 512), (100, 16, 512), (256, 64, 128))
 
@@ -24,7 +30,6 @@ class Case:
         shape: Shape of a sample: `(neurons,)`, or that of an image.
         network: Name of the network, one of `NETWORKS`.
         width: Multiplies the filters of the network.
-        penalty: Whether the synaptic penalty is on.
     """
 
     part: str
@@ -33,15 +38,13 @@ class Case:
     shape: tuple[int, ...]
     network: str = ""
     width: float = 1.0
-    penalty: bool = False
 
     @property
     def name(self) -> str:
         if self.part != "network":
             return f"{self.part} T={self.steps} {self.batch}x{self.shape[0]}"
         width = "" if self.width == 1.0 else f" width {self.width:g}"
-        penalty = " penalty" if self.penalty else ""
-        return f"{self.network}{width}{penalty} T={self.steps} batch {self.batch}"
+        return f"{self.network}{width} T={self.steps} batch {self.batch}"
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -68,54 +71,37 @@ def linear_cases() -> list[Case]:
 def network_cases(device: str) -> list[Case]:
     """README's network, CNN7 and ResNet18, on images of their data sets' shapes."""
     batch, width = (32, 0.25) if device == "cpu" else (128, 1.0)
-    cases = []
-    for steps in (4, 16):
-        cases += [
-            Case(
-                part="network",
-                network="readme",
-                steps=steps,
-                batch=128,
-                shape=(28, 28, 1),
-            ),
-            Case(
-                part="network",
-                network="cnn7",
-                width=width,
-                steps=steps,
-                batch=batch,
-                shape=(28, 28, 1),
-            ),
-            Case(
-                part="network",
-                network="resnet18",
-                width=width,
-                steps=steps,
-                batch=batch,
-                shape=(32, 32, 3),
-            ),
-        ]
-    return cases
+    return [
+        case
+        for steps in (4, 16)
+        for case in (
+            network_case("readme", steps, 128),
+            network_case("cnn7", steps, batch, width),
+            network_case("resnet18", steps, batch, width),
+        )
+    ]
 
 
 def scaling_cases() -> dict[str, list[Case]]:
     """CNN7, one thing at a time: T, batch, width."""
-
-    def case(steps: int = 4, batch: int = 32, width: float = 0.25) -> Case:
-        return Case(
-            part="network",
-            network="cnn7",
-            steps=steps,
-            batch=batch,
-            width=width,
-            shape=(28, 28, 1),
-        )
-
     return {
-        "T": [case(steps=t) for t in (2, 4, 8, 16, 32)],
-        "batch": [case(batch=b) for b in (16, 32, 64, 128)],
-        "width": [case(width=w) for w in (0.125, 0.25, 0.5, 1.0)],
+        "T": [network_case("cnn7", t, 32, 0.25) for t in (2, 4, 8, 16, 32)],
+        "batch": [network_case("cnn7", 4, b, 0.25) for b in (16, 32, 64, 128)],
+        "width": [network_case("cnn7", 4, 32, w) for w in (0.125, 0.25, 0.5, 1.0)],
     }
+
+
+def network_case(name: str, steps: int, batch: int, width: float = 1.0) -> Case:
+    """A whole network, on images of the shape of its data set's."""
+    shape = NETWORKS[name]
+    return Case(
+        part="network",
+        network=name,
+        steps=steps,
+        batch=batch,
+        width=width,
+        shape=shape,
+    )
 
 
 #: An entry is a kind and its numbers: "conv" (filters, size, stride), "norm", "lif",
@@ -157,6 +143,3 @@ def network_of(name: str, width: float = 1.0) -> Network:
         shortcut = conv(filters, 1, stride) if stride > 1 else ()
         layers += [("block", main, shortcut), ("lif",)]
     return (*layers, ("global",), ("dense", 10))
-
-
-NETWORKS = ("readme", "cnn7", "resnet18")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from benchmarks.cases import network_case
+from benchmarks.worker import seconds
 from keras_ssp.tables import Table
 
 _REPEATS, _SAMPLES, _BATCH = 5, 1536, 128
@@ -17,24 +16,29 @@ _REPEATS, _SAMPLES, _BATCH = 5, 1536, 128
 def table() -> str:
     """Markdown: each cost in seconds, and as a share of what it is added to."""
     import keras_ssp as ssp
+    from benchmarks.contenders import ours
 
-    x, y = _data()
-    model = _model()
+    case = network_case("readme", 4, _BATCH)
+    x, y = ours.images(case, _SAMPLES)
+    model = ours.network(case)
     rows = []
 
     def add(what: str, seconds: float, share: float | None = None) -> None:
         said = "" if share is None else f"{share:.1%}"
         rows.append([what, f"{seconds:.3g}", said])
 
-    add("psi of README's network", _seconds(lambda: ssp.fan_out(_model()), 1))
-    add("energy_report, first call", _seconds(lambda: ssp.energy_report(model, x), 1))
+    add(
+        "psi of README's network, built",
+        seconds(lambda: ssp.fan_out(ours.network(case))),
+    )
+    add("energy_report, first call", seconds(lambda: ssp.energy_report(model, x)))
     again = _median(lambda: ssp.energy_report(model, x))
     forward = _median(lambda: model.predict(x, batch_size=_BATCH, verbose=0))
     add("energy_report again", again)
     add("the pass over the same data (predict)", forward)
-    penalised = _model()
+    penalised = ours.network(case)
     ssp.penalize(penalised, ssp.SynapticPenalty(1e-9))
-    penalised.compile("adam", "sparse_categorical_crossentropy")
+    ours.compile_network(penalised)
     plain, with_penalty = _alternating(
         lambda: model.train_on_batch(x[:_BATCH], y[:_BATCH]),
         lambda: penalised.train_on_batch(x[:_BATCH], y[:_BATCH]),
@@ -58,38 +62,9 @@ def table() -> str:
     return Table(["", "seconds", "share"], rows).markdown()
 
 
-def _model() -> Any:
-    import keras
-
-    import keras_ssp as ssp
-
-    layers = [keras.Input((28, 28, 1))]
-    for filters in (16, 32):
-        layers.append(keras.layers.Conv2D(filters, 3))
-        layers.append(keras.layers.BatchNormalization(momentum=0.9))
-        layers.append(keras.layers.ReLU())
-    layers += [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    model = ssp.spiking(keras.Sequential(layers), time_steps=4)
-    model.compile("adam", "sparse_categorical_crossentropy")
-    return model
-
-
-def _data() -> tuple[Any, Any]:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(size=(_SAMPLES, 28, 28, 1)).astype("float32")
-    return x, rng.integers(0, 10, _SAMPLES)
-
-
-def _seconds(run: Callable[[], Any], times: int) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - start) / times
-
-
 def _median(run: Callable[[], Any]) -> float:
     run()
-    return statistics.median(_seconds(run, 1) for _ in range(_REPEATS))
+    return statistics.median(seconds(run) for _ in range(_REPEATS))
 
 
 def _alternating(*runs: Callable[[], Any]) -> list[float]:
@@ -100,5 +75,5 @@ def _alternating(*runs: Callable[[], Any]) -> list[float]:
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(_REPEATS):
         for run, found in zip(runs, times, strict=True):
-            found.append(_seconds(run, 1))
+            found.append(seconds(run))
     return [min(found) for found in times]

@@ -78,7 +78,7 @@ class Worker:
             environment["KERAS_BACKEND"] = contender.backend
         self._errors = tempfile.TemporaryFile(mode="w+")
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", contender.name, device],
+            [python, "-m", "benchmarks.worker", contender.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -130,7 +130,6 @@ def measure(
     peers: str = "",
     device: str = "cpu",
     rounds: int = 10,
-    runs: Sequence[str] = ("forward", "train"),
     only: Callable[[Contender], bool] = lambda contender: True,
     memory: bool = True,
     say: Callable[[str], None] = print,
@@ -143,7 +142,6 @@ def measure(
             this package is measured.
         device: `"cpu"` or `"gpu"`.
         rounds: Repeats.
-        runs: What is run.
         only: Which contenders.
         memory: Whether memory is measured, too: on CPUs in processes of their own.
         say: Where it says who is left out and why.
@@ -167,7 +165,7 @@ def measure(
                 say(f"left out of {case.name}: {name}. {answer['error']}")
                 continue
             versions[name] = answer["versions"]
-            for run in (*runs, *(["copy"] if "copy" in answer["runs"] else [])):
+            for run in answer["runs"]:
                 warm = worker.ask(do="warm", run=run)
                 if "error" in warm:
                     say(f"left out of {case.name}: {name}, {run}. {warm['error']}")

@@ -18,7 +18,7 @@ from keras_ssp.tables import Column, Table
 #: way back also the upstream gradient and the input's; the copy reads and writes one.
 ARRAYS = {"copy": 2, "forward": 2, "train": 5}
 FIELDS = (
-    *("part", "network", "width", "penalty", "steps", "batch", "shape", "run"),
+    *("part", "network", "width", "steps", "batch", "shape", "run"),
     *("contender", "median_ms", "best_ms", "first_s", "peak_mib", "repeats"),
 )
 

@@ -14,7 +14,7 @@ from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS
 
 
-def main(name: str, device: str) -> None:
+def main(name: str) -> None:
     """Answers commands until the input ends."""
     contender = next(c for c in CONTENDERS if c.name == name)
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print goes there
@@ -28,13 +28,13 @@ def main(name: str, device: str) -> None:
                     f"benchmarks.contenders.{contender.module}"
                 )
                 case = Case.from_dict(command["case"])
-                runs.update(module.build(case, device, compiled=contender.compiled))
-                answer = {"runs": sorted(runs), "versions": versions(contender.package)}
+                runs.update(module.build(case, compiled=contender.compiled))
+                answer = {"runs": [*runs], "versions": versions(contender.package)}
             elif command["do"] == "warm":
-                answer = {"seconds": _seconds(runs[command["run"]], 1)}
-                _seconds(runs[command["run"]], 2)
+                answer = {"seconds": seconds(runs[command["run"]])}
+                seconds(runs[command["run"]], 2)
             elif command["do"] == "time":
-                answer = {"seconds": _seconds(runs[command["run"]], command["times"])}
+                answer = {"seconds": seconds(runs[command["run"]], command["times"])}
             else:
                 answer = {"bytes": _peak(runs[command["run"]])}
         except Exception as error:  # whatever a package raises, the others go on
@@ -57,7 +57,8 @@ def versions(package: str) -> dict[str, str]:
     return found
 
 
-def _seconds(run: Any, times: int) -> float:
+def seconds(run: Any, times: int = 1) -> float:
+    """Seconds of a run, the mean of so many."""
     start = time.perf_counter()
     for _ in range(times):
         run()

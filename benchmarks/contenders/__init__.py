@@ -1,4 +1,4 @@
-"""Who is measured. Each module has `build(case, device, compiled)`.
+"""Who is measured. Each module has `build(case, compiled)`.
 
 It returns what can be run: `"forward"`, `"train"` (loss, gradient and update; of a
 neuron layer, output and gradient), and `"copy"` of the same bytes.

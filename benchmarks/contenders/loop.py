@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.cases import Case
-from benchmarks.contenders.torch_common import Network, layer_case, network_runs
+from benchmarks.contenders.torch_common import runs_of
 
 
 class _Spike(torch.autograd.Function):
@@ -32,18 +32,6 @@ class _Lif(nn.Module):
         return s, v * (1.0 - s)
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    if case.part == "network":
-        net = Network(case, _Lif, all_at_once=False)
-        return network_runs(net, case, compiled=compiled)
-    lif = _Lif()
-
-    def neurons(x: Any) -> Any:
-        state, spikes = None, []
-        for step in x:
-            s, state = lif(step, state)
-            spikes.append(s)
-        return torch.stack(spikes)
-
-    return layer_case(case, neurons, compiled=compiled)
+    return runs_of(case, _Lif, all_at_once=False, compiled=compiled)

@@ -9,12 +9,7 @@ from norse.torch import LIFBoxCell, LIFBoxParameters
 from torch import nn
 
 from benchmarks.cases import Case
-from benchmarks.contenders.torch_common import (
-    Network,
-    device_of,
-    layer_case,
-    network_runs,
-)
+from benchmarks.contenders.torch_common import runs_of
 
 
 class _Cell(nn.Module):
@@ -30,18 +25,6 @@ class _Cell(nn.Module):
         return self.cell(x, state)
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    if case.part == "network":
-        net = Network(case, _Cell, all_at_once=False)
-        return network_runs(net, case, compiled=compiled)
-    cell = _Cell().to(device_of())
-
-    def neurons(x: Any) -> Any:
-        state, spikes = None, []
-        for step in x:
-            s, state = cell(step, state)
-            spikes.append(s)
-        return torch.stack(spikes)
-
-    return layer_case(case, neurons, compiled=compiled)
+    return runs_of(case, _Cell, all_at_once=False, compiled=compiled)

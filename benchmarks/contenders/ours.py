@@ -9,16 +9,21 @@ import keras
 import numpy as np
 
 from benchmarks.cases import Case, network_of
-from keras_ssp import LIF, DirectEncoding, RateReadout, SynapticPenalty, penalize
+from keras_ssp import LIF, DirectEncoding, RateReadout
 
 Run = Callable[[], Any]
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Run]:
+def build(case: Case, *, compiled: bool) -> dict[str, Run]:
     """See `benchmarks.contenders`."""
-    del device, compiled  # Keras puts and compiles things itself
+    del compiled  # Keras compiles things itself
     if case.part == "network":
-        return _network(case)
+        model = network(case)
+        x, y = images(case, case.batch)
+        return {
+            "forward": lambda: model.predict_on_batch(x),
+            "train": lambda: model.train_on_batch(x, y),
+        }
     rng = np.random.default_rng(0)
     x = rng.normal(0.3, 1.0, (case.batch * case.steps, *case.shape)).astype("float32")
     lif = LIF(time_steps=case.steps)
@@ -34,21 +39,26 @@ def build(case: Case, device: str, *, compiled: bool) -> dict[str, Run]:
     }[keras.backend.backend()](model, x, upstream)
 
 
-def _network(case: Case) -> dict[str, Run]:
+def network(case: Case) -> keras.Model:
+    """The network of a case, compiled."""
     image = keras.Input(case.shape)
     y = _layers(image, network_of(case.network, case.width), case)
     model = keras.Model(image, RateReadout()(y))
-    if case.penalty:
-        penalize(model, SynapticPenalty(1e-9))
+    compile_network(model)
+    return model
+
+
+def compile_network(model: keras.Model) -> None:
+    """Compiles a network anew, as after a penalty was put on it."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss)
+
+
+def images(case: Case, count: int) -> tuple[Any, Any]:
+    """Random images and labels."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(case.batch, *case.shape)).astype("float32")
-    y = rng.integers(0, 10, case.batch)
-    return {
-        "forward": lambda: model.predict_on_batch(x),
-        "train": lambda: model.train_on_batch(x, y),
-    }
+    x = rng.normal(size=(count, *case.shape)).astype("float32")
+    return x, rng.integers(0, 10, count)
 
 
 def _layers(y: Any, layers: Any, case: Case) -> Any:

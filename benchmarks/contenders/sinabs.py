@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import sinabs.layers
-import torch
 from torch import nn
 
 from benchmarks.cases import Case
-from benchmarks.contenders.torch_common import (
-    Network,
-    device_of,
-    layer_case,
-    network_runs,
-)
+from benchmarks.contenders.torch_common import runs_of
 
 
 class _Lif(nn.Module):
@@ -31,10 +25,6 @@ class _Lif(nn.Module):
         return y.transpose(0, 1)
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    torch.manual_seed(0)
-    if case.part == "network":
-        net = Network(case, _Lif, all_at_once=True)
-        return network_runs(net, case, compiled=compiled)
-    return layer_case(case, _Lif().to(device_of()), compiled=compiled)
+    return runs_of(case, _Lif, all_at_once=True, compiled=compiled)

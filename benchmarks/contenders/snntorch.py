@@ -10,7 +10,7 @@ from snntorch import surrogate
 from torch import nn
 
 from benchmarks.cases import Case
-from benchmarks.contenders.torch_common import Network, layer_case, network_runs
+from benchmarks.contenders.torch_common import runs_of
 
 
 class _Leaky(nn.Module):
@@ -26,18 +26,6 @@ class _Leaky(nn.Module):
         return self.leaky(x, torch.zeros_like(x) if state is None else state)
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    if case.part == "network":
-        net = Network(case, _Leaky, all_at_once=False)
-        return network_runs(net, case, compiled=compiled)
-    leaky = _Leaky()
-
-    def neurons(x: Any) -> Any:
-        state, spikes = None, []
-        for step in x:
-            s, state = leaky(step, state)
-            spikes.append(s)
-        return torch.stack(spikes)
-
-    return layer_case(case, neurons, compiled=compiled)
+    return runs_of(case, _Leaky, all_at_once=False, compiled=compiled)

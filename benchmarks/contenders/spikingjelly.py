@@ -8,12 +8,7 @@ from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import nn
 
 from benchmarks.cases import Case
-from benchmarks.contenders.torch_common import (
-    Network,
-    device_of,
-    layer_case,
-    network_runs,
-)
+from benchmarks.contenders.torch_common import runs_of
 
 
 class _Node(nn.Module):
@@ -33,9 +28,6 @@ class _Node(nn.Module):
         return self.node(x)
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    if case.part == "network":
-        net = Network(case, _Node, all_at_once=True)
-        return network_runs(net, case, compiled=compiled)
-    return layer_case(case, _Node().to(device_of()), compiled=compiled)
+    return runs_of(case, _Node, all_at_once=True, compiled=compiled)

@@ -12,9 +12,9 @@ from benchmarks.cases import Case
 from benchmarks.contenders.jax_common import layer_case
 
 
-def build(case: Case, device: str, *, compiled: bool) -> dict[str, Any]:
+def build(case: Case, *, compiled: bool) -> dict[str, Any]:
     """See `benchmarks.contenders`."""
-    del device, compiled
+    del compiled  # JAX compiles all
     lif = spyx.nn.LIF(case.shape, beta=0.5, rngs=nnx.Rngs(0))
 
     def neurons(x: Any) -> Any:

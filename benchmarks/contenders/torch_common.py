@@ -44,6 +44,32 @@ def layer_runs(
     return {"forward": forward, "train": gradient, "copy": lambda: done(-plain)}
 
 
+def runs_of(
+    case: Case, make: Callable[[], nn.Module], *, all_at_once: bool, compiled: bool
+) -> dict[str, Run]:
+    """Runs of a case with a package's neurons.
+
+    Args:
+        case: The case.
+        make: As `neurons` of `Network`.
+        all_at_once: As for `Network`.
+        compiled: Whether `torch.compile` runs it.
+    """
+    if case.part == "network":
+        net = Network(case, make, all_at_once=all_at_once)
+        return network_runs(net, case, compiled=compiled)
+    layer = make().to(device_of())
+
+    def neurons(x: Any) -> Any:
+        state, spikes = None, []
+        for step in x:
+            s, state = layer(step, state)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+    return layer_case(case, layer if all_at_once else neurons, compiled=compiled)
+
+
 def layer_case(case: Case, neurons: Callable[[Any], Any], *, compiled: bool) -> Any:
     """Runs of a layer of neurons, after a dense layer if the case has one.
 
