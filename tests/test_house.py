@@ -16,7 +16,7 @@ PROGRAM = sorted((ROOT / "tuning").rglob("*.py"))
 # From the bottom to the top; what stands in one line does not import each other.
 LEVELS = (
     ("types", "_checks", "_extras", "_imports", "_public"),
-    ("_units", "_environment", "_files", "_config_file"),
+    ("_units", "_rates", "_environment", "_files", "_config_file"),
     ("_registry", "_tensorboard", "tables", "pareto"),
     ("_picks",),
     ("figures",),

@@ -120,6 +120,9 @@ class EnergyMonitor(keras.callbacks.Callback):
                 batch_size=self.batch_size,
             )
             self.report = report
+            # What `fit` has said of the training data already.
+            for layer in spiking_layers(self.model):
+                self._named |= {f"{layer.name} {flag}" for flag in layer.watch.said}
             say_of_flags(report, self._named)
         if logs is not None:
             logs[f"{self.prefix}synops"] = report.synops

@@ -5,16 +5,8 @@ from __future__ import annotations
 import warnings
 
 from keras_ssp.energy import EnergyReport
+from keras_ssp.layers.watch import CURE, REMEDIES
 
-#: What helps a layer that never fires.
-CURE = (
-    "a BatchNormalization before it, kernel_initializer='he_normal' in the layer "
-    "before it, or a lower threshold"
-)
-_REMEDIES = {
-    "silent": ("never fires", f"{CURE}; or a lower lambda"),
-    "saturated": ("fires at nearly every step", "a higher threshold, or weaker inputs"),
-}
 _DEEP = 8  # spiking layers
 
 
@@ -25,7 +17,7 @@ def say_of_flags(report: EnergyReport, named: set[str]) -> None:
         report: What was measured.
         named: The layers that were named before; the new ones are added.
     """
-    for flag, (does, remedy) in _REMEDIES.items():
+    for flag, (does, remedy) in REMEDIES.items():
         rows = [row for row in report.layers if row.is_neuron and flag in row.flags]
         new = [row.name for row in rows if f"{row.name} {flag}" not in named]
         named.update(f"{name} {flag}" for name in new)

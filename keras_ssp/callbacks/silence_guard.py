@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Sequence
 
 from keras_ssp._checks import real
-from keras_ssp.callbacks.flags import CURE, listed
+from keras_ssp.callbacks.flags import listed
 from keras_ssp.callbacks.watcher import Watcher
 from keras_ssp.energy import EnergyReport
 from keras_ssp.energy.rows import LayerReport
 from keras_ssp.layers import SpikingLayer
+from keras_ssp.layers.watch import CURE
 from keras_ssp.penalties.binding import penalized_layers
 from keras_ssp.types import Config, Data, Logs
 

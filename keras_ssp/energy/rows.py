@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from keras_ssp._checks import one_of, shown, texts
+from keras_ssp._rates import flag_of
 from keras_ssp.energy.columns import ReportColumn, shown_as
 from keras_ssp.energy.formulas import ANALOGUE, SPIKING, LayerCounts, non_negative
 from keras_ssp.tables import format_count, format_energy, format_share
@@ -17,7 +18,6 @@ from keras_ssp.types import Array, Config, Table
 
 ENCODING = "encoding"
 GATE = "gate"
-SATURATED_RATE = 0.95
 NOT_FINITE = "not finite"
 
 _WORKED_OUT: Final = cast(float, None)  # from the other fields, when none is given
@@ -192,9 +192,8 @@ class LayerReport:
             return (NOT_FINITE,)
         if not self.spiking or not self.neurons:
             return ()
-        if self.spikes == 0:
-            return ("silent",)
-        return ("saturated",) if self.rate >= SATURATED_RATE else ()
+        flag = flag_of(self.rate, self.rate)
+        return () if flag is None else (flag,)
 
     @property
     def spiking(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssp._checks import one_of, shown, whole
+from keras_ssp._rates import SATURATED, SATURATED_RATE, SILENT
 from keras_ssp.figures.base import COLOURS, INK, new_rows, save, whole_ticks
 from keras_ssp.types import Array, Figure, StrPath
 
@@ -85,12 +86,12 @@ def spike_rates(
     found = recording.rates()
     for name, axis in zip(names, axes, strict=True):
         rates = np.minimum(found[name].ravel(), 1.0)
-        silent, full = rates == 0, rates >= 0.95
+        silent, full = rates == 0, rates >= SATURATED_RATE
         edges = np.linspace(0, 100, 41)
         kinds = (
             ("", rates[~silent & ~full], COLOURS[0]),
-            ("silent", rates[silent], COLOURS[3]),
-            ("saturated", rates[full & ~silent], COLOURS[1]),
+            (SILENT, rates[silent], COLOURS[3]),
+            (SATURATED, rates[full & ~silent], COLOURS[1]),
         )
         for label, values, colour in kinds:
             said = f"{len(values)} {label}" if label else None

@@ -179,6 +179,11 @@ def call_under_way() -> object | None:
     return _call_context() or scope
 
 
+def within_stateless_scope() -> bool:
+    """Whether Keras takes note of what is assigned, instead of assigning it."""
+    return _stateless_scope() is not None
+
+
 def losses_context() -> object | None:
     """The call whose start cleared the losses of all layers inside, by identity.
 

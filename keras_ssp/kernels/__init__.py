@@ -9,6 +9,7 @@ import importlib
 
 import keras
 
+from keras_ssp.graph import keras_private
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
 from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
 from keras_ssp.kernels.dynamics import is_infinite as is_infinite
@@ -47,6 +48,23 @@ def run_loop(
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return tuple(kernel.run_loop(x, parameters, spec))
+
+
+def within_step() -> bool:
+    """Whether what runs is part of a step that Keras compiles, or traces."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return keras_private.within_stateless_scope()
+    return bool(importlib.import_module(f"keras_ssp.kernels.{backend}").is_tracing())
+
+
+def keeps_state() -> bool:
+    """Whether what is assigned to a variable now is there when the step has ended.
+
+    On JAX only where Keras carries variables through the step; elsewhere an assigned
+    value might be one of a trace, which must not leave it.
+    """
+    return keras.backend.backend() != "jax" or keras_private.within_stateless_scope()
 
 
 def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:

@@ -80,6 +80,11 @@ def _exported(spec: LoopSpec) -> tuple[Loop, Loop]:
     return _plain(spec, unrolled=spec.time_steps <= MAX_EXPORTED_STEPS)
 
 
+def is_tracing() -> bool:
+    """Whether what runs is being traced into a graph."""
+    return not tf.executing_eagerly()
+
+
 def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:
     """See `keras_ssp.kernels.random_uniform`."""
     if tf.inside_function() and leaves_python():

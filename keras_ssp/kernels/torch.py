@@ -89,6 +89,11 @@ class _Loop(torch.autograd.Function):
         return None, _joined(dxs[::-1]), *narrow
 
 
+def is_tracing() -> bool:
+    """Whether what runs is being traced by the compiler."""
+    return torch.compiler.is_compiling()
+
+
 def _forward_part(
     spec: LoopSpec, x: Tensor, parameters: States, state: States
 ) -> tuple[list[Tensor], States]:

@@ -114,9 +114,10 @@ class PenaltyCarrier(EventSource, TimedLayer):
     @property
     def weights(self) -> list[keras.Variable]:
         # Without lambda: weights that are copied from another network, kept as the best
-        # of a training or loaded from a file must not take a penalty along.
-        own = getattr(self, "penalty_weight", None)
-        return [w for w in super().weights if w is not own]
+        # of a training or loaded from a file must not take a penalty along. Nor what
+        # was seen of a training.
+        own = [getattr(self, name, None) for name in ("penalty_weight", "rates_seen")]
+        return [w for w in super().weights if not any(w is k for k in own)]
 
     def save_own_variables(self, store: Any) -> None:
         for k, weight in enumerate(self.weights):

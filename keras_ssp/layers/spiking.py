@@ -21,6 +21,7 @@ from keras_ssp.kernels import Dynamics, LoopSpec, loop_dtype, run_loop
 from keras_ssp.layers.padding import real_steps_first
 from keras_ssp.layers.penalty_carrier import PenaltyCarrier
 from keras_ssp.layers.timed import require_features
+from keras_ssp.layers.watch import SpikeWatch
 from keras_ssp.surrogates import Surrogate
 from keras_ssp.types import Array, Config, Shape, Sizes, Tensor, TensorLike
 
@@ -99,6 +100,7 @@ class SpikingLayer(PenaltyCarrier):
         self.supports_jit = True
         self.supports_masking = True
         self.feature_shape: Sizes | None = None
+        self.watch = SpikeWatch(self)
 
     def dynamics(self) -> Dynamics:
         """The neuron's equations, as its arguments make them."""
@@ -116,6 +118,16 @@ class SpikingLayer(PenaltyCarrier):
             if self.learns(name):
                 setattr(self, f"{name}_weight", self.parameter_weight(name))
         self.add_penalty_weight()
+        # Variables, since Keras on JAX lets nothing else out of a compiled step.
+        self.rates_seen = self.add_weight(
+            name="rates_seen",
+            shape=(2,),
+            initializer=keras.initializers.Constant(math.inf),
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            aggregation="mean",
+        )
 
     def learns(self, parameter: str) -> bool:
         """Whether a parameter of the dynamics is a trainable weight."""
@@ -161,7 +173,9 @@ class SpikingLayer(PenaltyCarrier):
             return None
         return float(np.mean(ops.convert_to_numpy(self.parameter("threshold"))))
 
-    def call(self, inputs: Tensor) -> Tensor | list[Tensor]:
+    def call(
+        self, inputs: Tensor, training: bool | None = None
+    ) -> Tensor | list[Tensor]:
         call = graph.call_state()
         steps = self.running_steps(inputs, call)
         dynamics = self.dynamics()
@@ -186,6 +200,8 @@ class SpikingLayer(PenaltyCarrier):
             found = tuple(map(restore, found))
         outputs = [ops.reshape(y, shape) for y in found]
         self.emit(outputs[0], steps, call)
+        if training:
+            self.watch.see(outputs[0])
         return outputs if self.return_potential else outputs[0]
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Any:

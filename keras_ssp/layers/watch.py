@@ -1,0 +1,100 @@
+"""Who says aloud, in plain `fit`, that a layer was silent or saturated in an epoch."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ssp._rates import SATURATED, SILENT, flag_of
+from keras_ssp.graph import keras_private
+from keras_ssp.kernels import keeps_state, leaves_python, within_step
+from keras_ssp.types import Tensor
+
+if TYPE_CHECKING:
+    from keras_ssp.layers.spiking import SpikingLayer
+
+#: What helps a layer that never fires.
+CURE = (
+    "a BatchNormalization before it, kernel_initializer='he_normal' in the layer "
+    "before it, or a lower threshold"
+)
+#: What a flag of a layer means, and what helps.
+REMEDIES = {
+    SILENT: ("never fires", f"{CURE}; or a lower lambda"),
+    SATURATED: ("fires at nearly every step", "a higher threshold, or weaker inputs"),
+}
+_NOTHING_SEEN = (math.inf, math.inf)
+
+
+class SpikeWatch(keras.metrics.Metric):
+    """Warns, once, of a layer that was silent or saturated in a whole epoch of `fit`.
+
+    Silent: not one spike in all training batches of the epoch. Saturated: a rate of
+    0.95 or more in each of them. It is a metric because Keras tells a layer
+    of the ends of epochs only through its metrics; it measures nothing, has no
+    variables and adds nothing to the logs.
+
+    Args:
+        layer: The layer; its variable `rates_seen` holds the least rate of a batch
+            since the epoch began, and the largest one, negative.
+    """
+
+    def __init__(self, layer: SpikingLayer) -> None:
+        super().__init__(name=f"{layer.name}_watch")
+        self.layer = layer
+        #: What has been warned of.
+        self.said: set[str] = set()
+        self._stepping = False
+        self._looked = False
+
+    def see(self, spikes: Tensor) -> None:
+        """Takes the spikes of one training batch into account."""
+        layer = self.layer
+        if leaves_python() or not keeps_state() or keras_private.recomputed(layer):
+            return
+        # Not a mean: an empty batch, as one of several replicas may get, has none.
+        spikes = ops.cast(ops.stop_gradient(spikes), "float32")
+        count = ops.maximum(ops.cast(ops.size(spikes), "float32"), 1.0)
+        rate = ops.sum(spikes) / count
+        rates = ops.stack([rate, -rate])
+        layer.rates_seen.assign(ops.minimum(layer.rates_seen, rates))
+        self._stepping = True
+
+    def reset_state(self) -> None:
+        self._stepping = self._looked = False
+        if self.layer.built:
+            self.layer.rates_seen.assign(_NOTHING_SEEN)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the layer itself tells what it emits."""
+
+    def result(self) -> dict[str, Tensor]:
+        # Keras asks in each step, which may be traced or not, and once more, outside
+        # of all steps, when the epoch has ended.
+        stepping, self._stepping = self._stepping, False
+        if not (stepping or self._looked or within_step()):
+            self._looked = True
+            self._judge()
+        return {}
+
+    def _judge(self) -> None:
+        if not self.layer.built:
+            return
+        seen = self.layer.rates_seen + 0.0  # of several devices: by an operation alone
+        least, most = np.array(ops.convert_to_numpy(seen)) * (1, -1)
+        flag = flag_of(least, most) if least < math.inf else None
+        if flag is None or flag in self.said:
+            return
+        self.said.add(flag)
+        does, remedy = REMEDIES[flag]
+        warnings.warn(
+            f"Layer '{self.layer.name}' is {flag}: it {does}, in all of this epoch's "
+            "training batches, so it hands on nothing that its input decides. "
+            f"Remedy: {remedy}.",
+            stacklevel=2,
+        )
