@@ -7,7 +7,7 @@ initialisers, without batch normalisation and with it (momentum 0.9, and 0.99, K
 default), are trained with Adam at its defaults, once with `ReLU()` and once with
 `LIF()` in its place (behind `DirectEncoding` for T > 1), some of them also after
 `calibrate(model, x)`. Nothing is tuned. Accuracies are of the validation part, and
-`warned` says whether `EnergyMonitor` warned of the network. Writes defaults.csv, prints
+`warned` says whether `fit` or `EnergyMonitor` warned of the network. Writes defaults.csv, prints
 the tables of defaults.md.
 """
 
@@ -65,7 +65,7 @@ def network(shape, kind, depth, norm, steps):
 
 
 def accuracy(data, kind, depth, norm, neuron, steps, seed):
-    """Validation accuracy, and whether `EnergyMonitor` warned of the network."""
+    """Validation accuracy, and whether `fit` or `EnergyMonitor` warned of the network."""
     keras.utils.set_random_seed(seed)
     train, validation = data.inputs("train"), data.inputs("validation")
     model = network(data.sample_shape, kind, depth, norm, steps)
@@ -100,9 +100,9 @@ def settings():
             for neuron, steps in WAYS:
                 if neuron != "calibrated" or (norm is None and depth > 1):
                     yield "digits", kind, depth, norm, neuron, steps, seed
-    for depth, norm in itertools.product((4, 12), (None, 0.99)):
+    for seed, depth, norm in itertools.product((0, 1, 2), (4, 12), (None, 0.99)):
         for neuron, steps in WAYS[:3]:
-            yield "fashion_mnist", "conv", depth, norm, neuron, steps, 0
+            yield "fashion_mnist", "conv", depth, norm, neuron, steps, seed
 
 
 def tables(rows):
