@@ -7,8 +7,8 @@ initialisers, without batch normalisation and with it (momentum 0.9, and 0.99, K
 default), are trained with Adam at its defaults, once with `ReLU()` and once with
 `LIF()` in its place (behind `DirectEncoding` for T > 1), some of them also after
 `calibrate(model, x)`. Nothing is tuned. Accuracies are of the validation part, and
-`warned` says whether `fit` or `EnergyMonitor` warned of the network. Writes defaults.csv, prints
-the tables of defaults.md.
+`warned` says whether `fit` or `EnergyMonitor` warned of the network. Writes
+defaults.csv, prints the tables of defaults.md.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def network(shape, kind, depth, norm, steps):
 
 
 def accuracy(data, kind, depth, norm, neuron, steps, seed):
-    """Validation accuracy, and whether `fit` or `EnergyMonitor` warned of the network."""
+    """Validation accuracy, and whether there was a warning of the network."""
     keras.utils.set_random_seed(seed)
     train, validation = data.inputs("train"), data.inputs("validation")
     model = network(data.sample_shape, kind, depth, norm, steps)

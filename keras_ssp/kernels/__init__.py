@@ -18,6 +18,8 @@ from keras_ssp.kernels.dynamics import loop_dtype as loop_dtype
 from keras_ssp.kernels.exporting import leaves_python as leaves_python
 from keras_ssp.types import Shape, Tensor
 
+# Where JAX traces a function by itself: `keras.RematScope`, `ops.scan` and the like.
+_TRACED_APART = ("jax._src.ad_checkpoint.", "jax._src.lax.control_flow.")
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
@@ -61,10 +63,15 @@ def within_step() -> bool:
 def keeps_state() -> bool:
     """Whether what is assigned to a variable now is there when the step has ended.
 
-    On JAX only where Keras carries variables through the step; elsewhere an assigned
-    value might be one of a trace, which must not leave it.
+    On JAX only where Keras carries variables through the step, and not within a part of
+    it that is traced by itself: its values must not leave it.
     """
-    return keras.backend.backend() != "jax" or keras_private.within_stateless_scope()
+    if keras.backend.backend() != "jax":
+        return True
+    if not keras_private.within_stateless_scope():
+        return False
+    callers = keras_private.callers()
+    return not any(caller.startswith(_TRACED_APART) for caller in callers)
 
 
 def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:

@@ -200,7 +200,8 @@ class SpikingLayer(PenaltyCarrier):
             found = tuple(map(restore, found))
         outputs = [ops.reshape(y, shape) for y in found]
         self.emit(outputs[0], steps, call)
-        if training:
+        # Not where `keras.RematScope` has made a tensor of it.
+        if isinstance(training, bool) and training:
             self.watch.see(outputs[0])
         return outputs if self.return_potential else outputs[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,7 +12,6 @@ import numpy as np
 from keras import ops
 
 from keras_ssp._rates import SATURATED, SILENT, flag_of
-from keras_ssp.graph import keras_private
 from keras_ssp.kernels import keeps_state, leaves_python, within_step
 from keras_ssp.types import Tensor
 
@@ -46,7 +46,8 @@ class SpikeWatch(keras.metrics.Metric):
 
     def __init__(self, layer: SpikingLayer) -> None:
         super().__init__(name=f"{layer.name}_watch")
-        self.layer = layer
+        # Weakly: Keras saves what metrics hold, and the layer holds this one.
+        self._layer = weakref.ref(layer)
         #: What has been warned of.
         self.said: set[str] = set()
         self._stepping = False
@@ -54,8 +55,8 @@ class SpikeWatch(keras.metrics.Metric):
 
     def see(self, spikes: Tensor) -> None:
         """Takes the spikes of one training batch into account."""
-        layer = self.layer
-        if leaves_python() or not keeps_state() or keras_private.recomputed(layer):
+        layer = self._layer()
+        if layer is None or leaves_python() or not keeps_state():
             return
         # Not a mean: an empty batch, as one of several replicas may get, has none.
         spikes = ops.cast(ops.stop_gradient(spikes), "float32")
@@ -67,8 +68,9 @@ class SpikeWatch(keras.metrics.Metric):
 
     def reset_state(self) -> None:
         self._stepping = self._looked = False
-        if self.layer.built:
-            self.layer.rates_seen.assign(_NOTHING_SEEN)
+        layer = self._layer()
+        if layer is not None and layer.built:
+            layer.rates_seen.assign(_NOTHING_SEEN)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: the layer itself tells what it emits."""
@@ -83,9 +85,10 @@ class SpikeWatch(keras.metrics.Metric):
         return {}
 
     def _judge(self) -> None:
-        if not self.layer.built:
+        layer = self._layer()
+        if layer is None or not layer.built:
             return
-        seen = self.layer.rates_seen + 0.0  # of several devices: by an operation alone
+        seen = layer.rates_seen + 0.0  # of several devices: by an operation alone
         least, most = np.array(ops.convert_to_numpy(seen)) * (1, -1)
         flag = flag_of(least, most) if least < math.inf else None
         if flag is None or flag in self.said:
@@ -93,7 +96,7 @@ class SpikeWatch(keras.metrics.Metric):
         self.said.add(flag)
         does, remedy = REMEDIES[flag]
         warnings.warn(
-            f"Layer '{self.layer.name}' is {flag}: it {does}, in all of this epoch's "
+            f"Layer '{layer.name}' is {flag}: it {does}, in all of this epoch's "
             "training batches, so it hands on nothing that its input decides. "
             f"Remedy: {remedy}.",
             stacklevel=2,
