@@ -57,7 +57,9 @@ class SpikingLayer(PenaltyCarrier):
 
     Time is folded into the batch, batch-major: row `b * T + t` is sample `b` at
     step `t`. Spikes are counted by `energy_report` and weighed by the penalty that
-    `penalize` puts on the layer; saving, loading and cloning keep both.
+    `penalize` puts on the layer; saving, loading and cloning keep both. `fit` warns,
+    once, of a layer that was silent, or saturated (a rate of 0.95 or more), in all
+    training batches of an epoch.
 
     Args:
         return_potential: Whether the layer returns `[spikes, potential]`, the
