@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from keras_ssp._checks import real
+from keras_ssp._rates import SILENT
 from keras_ssp.callbacks.flags import listed
 from keras_ssp.callbacks.watcher import Watcher
 from keras_ssp.energy import EnergyReport
@@ -86,6 +87,9 @@ class SilenceGuard(Watcher):
         self.inspect(self.measure())
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        if batch == 0:  # of these layers the guard speaks itself, not `fit`
+            for layer in penalized_layers(self.model):
+                layer.watch.leave_out(SILENT)
         if self.held:  # a schedule may have set lambda meanwhile
             self.apply()
 

@@ -50,6 +50,7 @@ class SpikeWatch(keras.metrics.Metric):
         self._layer = weakref.ref(layer)
         #: What has been warned of.
         self.said: set[str] = set()
+        self._left_out: set[str] = set()
         self._stepping = False
         self._looked = False
 
@@ -66,8 +67,13 @@ class SpikeWatch(keras.metrics.Metric):
         layer.rates_seen.assign(ops.minimum(layer.rates_seen, rates))
         self._stepping = True
 
+    def leave_out(self, flag: str) -> None:
+        """Says nothing of a flag in this epoch: somebody else does."""
+        self._left_out.add(flag)
+
     def reset_state(self) -> None:
         self._stepping = self._looked = False
+        self._left_out.clear()
         layer = self._layer()
         if layer is not None and layer.built:
             layer.rates_seen.assign(_NOTHING_SEEN)
@@ -91,7 +97,7 @@ class SpikeWatch(keras.metrics.Metric):
         seen = layer.rates_seen + 0.0  # of several devices: by an operation alone
         least, most = np.array(ops.convert_to_numpy(seen)) * (1, -1)
         flag = flag_of(least, most) if least < math.inf else None
-        if flag is None or flag in self.said:
+        if flag is None or flag in self.said | self._left_out:
             return
         self.said.add(flag)
         does, remedy = REMEDIES[flag]

@@ -13,7 +13,7 @@ X, Y = images(16), np.ones((16, 5), "float32")
 
 
 def compiled(**arguments):
-    model = penalize(small_snn(), SynapticPenalty(1e-3))
+    model = penalize(small_snn(threshold=0.3), SynapticPenalty(1e-3))
     model.compile("sgd", "mse", **arguments)
     return model
 
@@ -31,8 +31,8 @@ def weights_during(model, schedule, **fit):
 
 
 def test_schedule_ramps_by_optimizer_step():
-    seen = weights_during(compiled(), PenaltySchedule(0.8, epochs=2), epochs=3)
-    expected = np.minimum(np.arange(1, 13) / 8, 1.0) * 0.8
+    seen = weights_during(compiled(), PenaltySchedule(8e-4, epochs=2), epochs=3)
+    expected = np.minimum(np.arange(1, 13) / 8, 1.0) * 8e-4
     np.testing.assert_allclose(seen, expected, rtol=1e-6)
 
 

@@ -160,7 +160,8 @@ def test_compiled_and_uncompiled_training_agree(jit_compile, steps):
     weights = []
     for compiled in (False, jit_compile):
         keras.utils.set_random_seed(1)
-        model = small_snn(steps, learn_beta=True, learn_threshold=True)
+        learned = {"learn_beta": True, "learn_threshold": True}
+        model = small_snn(steps, threshold=0.3, **learned)
         model.compile(keras.optimizers.SGD(1e-2), "mse", jit_compile=compiled)
         model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
         weights.append(model.get_weights())
