@@ -68,9 +68,10 @@ def test_fit_names_a_saturated_layer():
     assert "'second' is saturated" in texts[0]
 
 
-@pytest.mark.parametrize(
-    ("spiking_batch", "eager"), [(0, False), (2, True), (3, False)]
-)
+ONE_SPIKING = [(0, False), (2, True), (3, False)]
+
+
+@pytest.mark.parametrize(("spiking_batch", "eager"), ONE_SPIKING)
 def test_a_layer_that_spikes_in_one_batch_is_not_silent(spiking_batch, eager):
     model = network(run_eagerly=eager)
     x = np.zeros_like(X)
