@@ -20,8 +20,12 @@ Fingerprint = tuple[object, ...]
 
 _DEEPEST: Final = 3  # objects within objects that are looked into
 _PLAIN = (bool, int, str, bytes, type(None), np.dtype)
-# Functions do not change; layers are looked at for themselves.
-_OPAQUE = (type, types.FunctionType, types.MethodType, types.ModuleType)
+# Functions do not change; layers are looked at for themselves; what metrics hold is of
+# a training alone.
+_OPAQUE = (
+    *(type, types.FunctionType, types.MethodType, types.ModuleType),
+    *(keras.layers.Layer, keras.metrics.Metric),
+)
 # What is made elsewhere, such as variables and tensors, is told by which object it is.
 _FOREIGN = frozenset(
     (
@@ -84,7 +88,7 @@ def value_seen(value: Any, depth: int = 0) -> object:
         return type(value), repr(value)  # so that NaN is NaN
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.shape, value.dtype, value.tobytes()
-    if depth >= _DEEPEST or isinstance(value, (*_OPAQUE, keras.layers.Layer)):
+    if depth >= _DEEPEST or isinstance(value, _OPAQUE):
         return Same(value)
     if isinstance(value, Mapping):
         items = [(value_seen(k, depth + 1), v) for k, v in list(value.items())]

@@ -120,16 +120,7 @@ class SpikingLayer(PenaltyCarrier):
             if self.learns(name):
                 setattr(self, f"{name}_weight", self.parameter_weight(name))
         self.add_penalty_weight()
-        # Variables, since Keras on JAX lets nothing else out of a compiled step.
-        self.rates_seen = self.add_weight(
-            name="rates_seen",
-            shape=(2,),
-            initializer=keras.initializers.Constant(math.inf),
-            trainable=False,
-            dtype="float32",
-            autocast=False,
-            aggregation="mean",
-        )
+        self.rates_seen = self.watch.variable()
 
     def learns(self, parameter: str) -> bool:
         """Whether a parameter of the dynamics is a trainable weight."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,9 +14,6 @@ from keras import ops
 from keras_ssp._rates import SATURATED, SILENT, flag_of
 from keras_ssp.kernels import keeps_state, leaves_python, within_step
 from keras_ssp.types import Tensor
-
-if TYPE_CHECKING:
-    from keras_ssp.layers.spiking import SpikingLayer
 
 #: What helps a layer that never fires.
 CURE = (
@@ -40,11 +37,11 @@ class SpikeWatch(keras.metrics.Metric):
     variables and adds nothing to the logs.
 
     Args:
-        layer: The layer; its variable `rates_seen` holds the least rate of a batch
-            since the epoch began, and the largest one, negative.
+        layer: A spiking layer. Its variable `rates_seen` holds the least rate of a
+            batch since the epoch began, and the largest one, negative.
     """
 
-    def __init__(self, layer: SpikingLayer) -> None:
+    def __init__(self, layer: keras.layers.Layer) -> None:
         super().__init__(name=f"{layer.name}_watch")
         # Weakly: Keras saves what metrics hold, and the layer holds this one.
         self._layer = weakref.ref(layer)
@@ -53,6 +50,24 @@ class SpikeWatch(keras.metrics.Metric):
         self._left_out: set[str] = set()
         self._stepping = False
         self._looked = False
+
+    def variable(self) -> keras.Variable:
+        """What holds the rates: Keras on JAX lets nothing else out of a compiled step.
+
+        Each of several replicas has its own while it runs. Were they to agree on it in
+        the middle of a call, TensorFlow would run parts of their calls in turns, and
+        one would clear the losses of the other.
+        """
+        return keras.Variable(
+            keras.initializers.Constant(math.inf),
+            shape=(2,),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+            synchronization="on_read",
+            name="rates_seen",
+        )
 
     def see(self, spikes: Tensor) -> None:
         """Takes the spikes of one training batch into account."""
