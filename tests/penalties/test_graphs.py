@@ -143,6 +143,7 @@ def test_weights_of_another_training_leave_lambda_alone(tmp_path):
     assert [w.shape for w in free.weights] == [w.shape for w in other.weights]
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* is silent:UserWarning")
 def test_the_best_weights_come_back_without_their_lambda():
     model = penalize(small_snn(threshold=0.3), SynapticPenalty(1e-3))
     model.compile("sgd", "mse")
@@ -198,6 +199,7 @@ def test_a_model_with_a_config_of_its_own_keeps_its_penalty(tmp_path):
     assert loss_of(loaded) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* is silent:UserWarning")
 def test_recomputed_layers_train_with_the_penalty():
     def history(scope):
         with scope:
