@@ -29,8 +29,9 @@ _KEEP = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
-#: So that the size of the process is that of what it holds.
-_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**16)}
+#: So that the size of the process is that of what it holds. (On Intel's processors
+#: TensorFlow has oneDNN's allocator, which keeps what is freed: a step would need 0.)
+_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @dataclasses.dataclass(kw_only=True)
