@@ -26,8 +26,8 @@ class EnergyMonitor(keras.callbacks.Callback):
     and whatever callbacks come after it in the list (`TensorBoard`, `CSVLogger`, ...).
     The energies of a network that has diverged are NaN. Each layer that is silent or
     saturated is named once, in a warning, and so are, before the first step, layers
-    that hardly fire, a deep or narrow network with T = 1, and a penalty that outweighs
-    the task.
+    that hardly fire, a network of four spiking layers or more with T = 1, and a penalty
+    that outweighs the task.
 
     Args:
         data: Data to measure on, as for `energy_report`.

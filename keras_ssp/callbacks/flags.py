@@ -7,7 +7,7 @@ import warnings
 from keras_ssp.energy import EnergyReport
 from keras_ssp.layers.watch import CURE, REMEDIES
 
-_DEEP = 8  # spiking layers
+_SEVERAL, _DEEP = 4, 8  # spiking layers
 
 
 def say_of_flags(report: EnergyReport, named: set[str]) -> None:
@@ -52,8 +52,7 @@ def say_of_start(report: EnergyReport, *, normalised: bool) -> None:
             f"{CURE}.",
             stacklevel=3,
         )
-    small = len(rows) >= 4 and min(row.neurons for row in rows) <= 128
-    if report.time_steps == 1 and (small or len(rows) >= _DEEP):
+    if report.time_steps == 1 and len(rows) >= _SEVERAL:
         warnings.warn(
             f"{len(rows)} spiking layers in which each neuron says 0 or 1 only once "
             f"(T = 1), {min(row.neurons for row in rows):g} neurons in the smallest: "

@@ -190,9 +190,9 @@ def test_a_start_that_hardly_fires_is_said_and_calibrate_mends_it():
 
 @pytest.mark.parametrize(
     ("depth", "units", "steps", "said"),
-    [(4, 64, 1, 1), (4, 64, 2, 0), (4, 200, 1, 0), (8, 200, 1, 1), (3, 64, 1, 0)],
+    [(4, 64, 1, 1), (4, 64, 2, 0), (4, 200, 1, 1), (8, 200, 1, 1), (3, 64, 1, 0)],
 )
-def test_many_or_narrow_layers_at_one_step_are_named(depth, units, steps, said):
+def test_several_layers_at_one_step_are_named(depth, units, steps, said):
     model = stack(depth, units, steps)
     x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
     calibrate(model, x)
