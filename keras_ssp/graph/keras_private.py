@@ -251,20 +251,22 @@ def within_export() -> bool:
 
     Keras does not tell the layers, so the callers are looked through.
     """
-    return any(caller.startswith("keras.src.export.") for caller in callers())
+    return any(module.startswith("keras.src.export.") for module, _ in callers())
 
 
 def within_load_model() -> bool:
     """Whether a whole saved model is being loaded, not only weights into one."""
-    loader = "keras.src.saving.saving_lib._load_model"
-    return any(caller.startswith(loader) for caller in callers())
+    return any(
+        module == "keras.src.saving.saving_lib" and function.startswith("_load_model")
+        for module, function in callers()
+    )
 
 
-def callers() -> Iterator[str]:
-    """`module.function` of each function that is running, the innermost first."""
+def callers() -> Iterator[tuple[str, str]]:
+    """Module and name of each function that is running, the innermost first."""
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
-        yield f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_name}"
+        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name
         frame = frame.f_back
 
 

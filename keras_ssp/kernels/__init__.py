@@ -19,7 +19,7 @@ from keras_ssp.kernels.exporting import leaves_python as leaves_python
 from keras_ssp.types import Shape, Tensor
 
 # Where JAX traces a function by itself: `keras.RematScope`, `ops.scan` and the like.
-_TRACED_APART = ("jax._src.ad_checkpoint.", "jax._src.lax.control_flow.")
+_TRACED_APART = ("jax._src.ad_checkpoint", "jax._src.lax.control_flow")
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
@@ -71,7 +71,7 @@ def keeps_state() -> bool:
     if not keras_private.within_stateless_scope():
         return False
     callers = keras_private.callers()
-    return not any(caller.startswith(_TRACED_APART) for caller in callers)
+    return not any(module.startswith(_TRACED_APART) for module, _ in callers)
 
 
 def random_uniform(shape: Shape, seed: keras.random.SeedGenerator) -> Tensor:

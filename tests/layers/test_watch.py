@@ -11,22 +11,22 @@ from keras_ssp import EnergyMonitor, SynapticPenalty, penalize
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 
 pytestmark = pytest.mark.every_backend
-NEVER, ALWAYS, AT_TIMES = 1e6, -1e6, 0.3
+NEVER, ALWAYS, AT_TIMES = "never", "always", "at times"
 X = np.random.default_rng(0).random((20, 5)).astype("float32")
 Y = np.arange(20) % 3
 
 
-def network(first=AT_TIMES, second=AT_TIMES, *, model=keras.Model, **compiling):
-    """Two spiking layers; a bias decides what the second one does."""
+def network(second=AT_TIMES, *, model=keras.Model, **compiling):
+    """Two spiking layers; `second` is when the second one fires."""
     keras.utils.set_random_seed(0)
     x = keras.Input((5,))
     y = DirectEncoding(3)(
         layers.Dense(8, kernel_initializer=keras.initializers.Constant(0.1))(x)
     )
-    y = LIF(threshold=first if first > 0 else 1e-3, name="first")(y)
+    y = LIF(threshold=0.3, name="first")(y)
     bias = keras.initializers.Constant(1e3 if second == ALWAYS else 0.0)
     y = layers.Dense(6, bias_initializer=bias)(y)
-    y = LIF(threshold=second if second > 0 else 1.0, name="second")(y)
+    y = LIF(threshold=1e6 if second == NEVER else 0.3, name="second")(y)
     found = model(x, RateReadout()(layers.Dense(3)(y)))
     found.compile(
         keras.optimizers.SGD(1e-4),
