@@ -58,11 +58,23 @@ def versions(package: str) -> dict[str, str]:
 
 
 def seconds(run: Any, times: int = 1) -> float:
-    """Seconds of a run, the mean of so many."""
+    """Seconds of a run, the mean of so many.
+
+    What a GPU is given waits in a line, as in training: only the last is waited for.
+    """
     start = time.perf_counter()
     for _ in range(times):
-        run()
+        found = run()
+    _wait(found)
     return (time.perf_counter() - start) / times
+
+
+def _wait(found: Any) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.synchronize()
+    elif "jax" in sys.modules:
+        sys.modules["jax"].block_until_ready(found)
 
 
 def _peak(run: Any) -> int | None:

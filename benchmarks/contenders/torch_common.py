@@ -1,4 +1,4 @@
-"""What all contenders on PyTorch share: networks, steps, and when they are done."""
+"""What all contenders on PyTorch share: networks and steps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ def device_of() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def done(values: Any) -> Any:
-    """Waits for a GPU."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return values
-
-
 def layer_runs(
     call: Callable[[Any], Any], x: Any, upstream: Any, weights: list[Any]
 ) -> dict[str, Run]:
@@ -35,13 +28,13 @@ def layer_runs(
 
     def forward() -> Any:
         with torch.no_grad():
-            return done(call(plain))
+            return call(plain)
 
     def gradient() -> Any:
         y = call(x)
-        return done((y, torch.autograd.grad(y, [x, *weights], upstream)))
+        return y, torch.autograd.grad(y, [x, *weights], upstream)
 
-    return {"forward": forward, "train": gradient, "copy": lambda: done(-plain)}
+    return {"forward": forward, "train": gradient, "copy": lambda: -plain}
 
 
 def runs_of(
@@ -206,7 +199,7 @@ def network_runs(net: Network, case: Case, *, compiled: bool) -> dict[str, Run]:
     def forward() -> Any:
         net.eval()
         with torch.no_grad():
-            return done(call(x))
+            return call(x).cpu()  # as Keras does
 
     def train() -> Any:
         net.train()
@@ -214,6 +207,6 @@ def network_runs(net: Network, case: Case, *, compiled: bool) -> dict[str, Run]:
         loss = nn.functional.cross_entropy(call(x), y)
         loss.backward()
         optimizer.step()
-        return done(loss.detach())
+        return loss.item()  # as Keras does
 
     return {"forward": forward, "train": train}

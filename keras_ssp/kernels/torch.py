@@ -1,4 +1,4 @@
-"""The time loop on PyTorch: over chunks of steps, each compiled where it is worth it.
+"""The time loop on PyTorch: on GPUs in one kernel each way, else over chunks of steps.
 
 `torch.compile` makes one pass over memory of a chunk, forward or backward, for any
 batch and number of neurons. It takes seconds, once; so small calls run op by op, and
@@ -8,6 +8,7 @@ so does all where PyTorch finds no compiler (on a CPU it needs one for C++).
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,8 +49,12 @@ class _Loop(torch.autograd.Function):
     def forward(
         ctx: Any, spec: LoopSpec, x: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
-        run, _ = _parts(spec, x)
+        ctx.spec = spec
         wide = _wide(x, parameters)
+        if gpu := _on_gpu(spec, x, wide):
+            ctx.save_for_backward(x, *parameters)
+            return tuple(gpu.forward(x, wide, spec))
+        run, _ = _parts(spec, x)
         state = initial_state(x[:, 0].to(_dtype(x)), spec)
         before, parts = [], []
         for steps in _chunks(spec, x):
@@ -58,35 +63,39 @@ class _Loop(torch.autograd.Function):
             parts.append(found)
         # States within chunks are recomputed on the way back.
         ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
-        ctx.spec = spec
         return tuple(map(_joined, zip(*parts, strict=True)))
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         spec = ctx.spec
-        count, states = len(spec.dynamics.parameters), len(spec.dynamics.state)
+        count = len(spec.dynamics.parameters)
         x, *kept = ctx.saved_tensors
         parameters, kept = kept[:count], kept[count:]
-        _, run_back = _parts(spec, x)
         wide = _wide(x, parameters)
-        dxs = []
-        d_state = tuple(map(torch.zeros_like, kept[:states]))
-        sums: States = (0.0,) * count
-        for k, steps in reversed(list(enumerate(_chunks(spec, x)))):
-            state = tuple(kept[k * states : (k + 1) * states])
-            gradients = [_part(gradient, steps) for gradient in upstream]
-            dx, d_state, terms = run_back(
-                _part(x, steps), wide, gradients, state, d_state
-            )
-            dxs.append(dx)
-            sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
-        narrow = (
-            gradient.to(parameter.dtype)
-            for gradient, parameter in zip(
-                totals(sums, wide, spec), parameters, strict=True
-            )
-        )
-        return None, _joined(dxs[::-1]), *narrow
+        if gpu := _on_gpu(spec, x, wide):
+            dx, found = gpu.backward(x, wide, upstream, spec)
+        else:
+            dx, found = _back(spec, x, wide, upstream, kept)
+        pairs = zip(found, parameters, strict=True)
+        return None, dx, *(gradient.to(p.dtype) for gradient, p in pairs)
+
+
+def _back(
+    spec: LoopSpec, x: Tensor, wide: States, upstream: States, kept: States
+) -> tuple[Tensor, States]:
+    """Chunk by chunk, from the last: gradients of `x` and the parameters."""
+    _, run_back = _parts(spec, x)
+    states = len(spec.dynamics.state)
+    dxs = []
+    d_state = tuple(map(torch.zeros_like, kept[:states]))
+    sums: States = (0.0,) * len(wide)
+    for k, steps in reversed(list(enumerate(_chunks(spec, x)))):
+        state = tuple(kept[k * states : (k + 1) * states])
+        gradients = [_part(gradient, steps) for gradient in upstream]
+        dx, d_state, terms = run_back(_part(x, steps), wide, gradients, state, d_state)
+        dxs.append(dx)
+        sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
+    return _joined(dxs[::-1]), totals(sums, wide, spec)
 
 
 def is_tracing() -> bool:
@@ -116,6 +125,22 @@ def _backward_part(
         _steps(x), parameters, gradients, spec, state, d_state
     )
     return torch.stack(dxs, dim=1).to(x.dtype), d_state, sums
+
+
+def _on_gpu(spec: LoopSpec, x: Tensor, parameters: States) -> Any:
+    """The module of the kernels for GPUs, if they run such a loop."""
+    if x.device.type != "cuda" or torch.compiler.is_compiling():
+        return None
+    kernels = _gpu_kernels()
+    return kernels if kernels and kernels.can_run(x, parameters, spec) else None
+
+
+@functools.cache
+def _gpu_kernels() -> Any:
+    try:
+        return importlib.import_module("keras_ssp.kernels.triton")
+    except ImportError:  # PyTorch for Windows comes without Triton
+        return None
 
 
 def _parts(spec: LoopSpec, x: Tensor) -> tuple[Part, Part]:
