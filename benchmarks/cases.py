@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 #: Bytes of the input of a neuron layer: more than any cache holds.
-NEURON_BYTES = {"cpu": 2**26, "gpu": 2**29}
+NEURON_BYTES = {"cpu": 2**26, "gpu": 2**30}
 NEURON_STEPS = (1, 2, 4, 8, 16, 32, 100, 500)
 _NEURONS = 1024
 #: Networks, and the shape of their images.

@@ -90,8 +90,16 @@ class Worker:
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """Sends a command and waits for the answer."""
+        self.send(**command)
+        return self.answer()
+
+    def send(self, **command: Any) -> None:
+        """Sends a command."""
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(command), file=self._process.stdin, flush=True)
+
+    def answer(self) -> dict[str, Any]:
+        """Waits for the answer to a command that was sent."""
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             self._errors.seek(0)
@@ -159,9 +167,11 @@ def measure(
     versions: dict[str, Any] = {}
     with workers(chosen, peers, device) as started:
         ready: list[tuple[Worker, Measured, int]] = []
+        for worker in started:  # all at once: each imports for seconds
+            worker.send(do="load", case=case.to_dict())
         for worker in started:
             name = worker.contender.name
-            answer = worker.ask(do="load", case=case.to_dict())
+            answer = worker.answer()
             if "error" in answer:
                 say(f"left out of {case.name}: {name}. {answer['error']}")
                 continue

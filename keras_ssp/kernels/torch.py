@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from keras_ssp.kernels.loop import (
     outputs_unrolled,
     totals,
 )
+from keras_ssp.kernels.torch_traced import Part, traced
 from keras_ssp.types import Tensor
 
 #: Steps of a chunk, on CPUs and on GPUs. States before chunks are kept for the backward
@@ -30,8 +31,6 @@ from keras_ssp.types import Tensor
 CHUNK = (8, 16)
 #: Values of a call, over all steps, from which on it is compiled.
 LEAST_COMPILED = 2**19
-
-Part = Callable[..., Any]
 
 
 def run_loop(
@@ -49,17 +48,17 @@ class _Loop(torch.autograd.Function):
     def forward(
         ctx: Any, spec: LoopSpec, x: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.spec = spec
-        wide = _wide(x, parameters)
-        if gpu := _on_gpu(spec, x, wide):
+        ctx.spec, ctx.kernels = spec, _kernels(spec, x, parameters)
+        if ctx.kernels is not None:
             ctx.save_for_backward(x, *parameters)
-            return tuple(gpu.forward(x, wide, spec))
-        run, _ = _parts(spec, x)
+            return ctx.kernels.forward(x, parameters)
+        wide = _wide(x, parameters)
         state = initial_state(x[:, 0].to(_dtype(x)), spec)
         before, parts = [], []
         for steps in _chunks(spec, x):
             before.append(state)
-            found, state = run(_part(x, steps), wide, state)
+            part = _part(x, steps)
+            found, state = _forward(spec, x, part, wide)(part, wide, state)
             parts.append(found)
         # States within chunks are recomputed on the way back.
         ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
@@ -71,20 +70,21 @@ class _Loop(torch.autograd.Function):
         count = len(spec.dynamics.parameters)
         x, *kept = ctx.saved_tensors
         parameters, kept = kept[:count], kept[count:]
-        wide = _wide(x, parameters)
-        if gpu := _on_gpu(spec, x, wide):
-            dx, found = gpu.backward(x, wide, upstream, spec)
+        if ctx.kernels is not None:
+            dx, found = ctx.kernels.backward(x, parameters, upstream)
         else:
-            dx, found = _back(spec, x, wide, upstream, kept)
-        pairs = zip(found, parameters, strict=True)
-        return None, dx, *(gradient.to(p.dtype) for gradient, p in pairs)
+            dx, found = _back(spec, x, _wide(x, parameters), upstream, kept)
+        narrow = (
+            None if gradient is None else gradient.to(parameter.dtype)
+            for gradient, parameter in zip(found, parameters, strict=True)
+        )
+        return None, dx, *narrow
 
 
 def _back(
     spec: LoopSpec, x: Tensor, wide: States, upstream: States, kept: States
 ) -> tuple[Tensor, States]:
     """Chunk by chunk, from the last: gradients of `x` and the parameters."""
-    _, run_back = _parts(spec, x)
     states = len(spec.dynamics.state)
     dxs = []
     d_state = tuple(map(torch.zeros_like, kept[:states]))
@@ -92,7 +92,9 @@ def _back(
     for k, steps in reversed(list(enumerate(_chunks(spec, x)))):
         state = tuple(kept[k * states : (k + 1) * states])
         gradients = [_part(gradient, steps) for gradient in upstream]
-        dx, d_state, terms = run_back(_part(x, steps), wide, gradients, state, d_state)
+        part = _part(x, steps)
+        run = _backward(spec, x, part, wide)
+        dx, d_state, terms = run(part, wide, gradients, state, d_state)
         dxs.append(dx)
         sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
     return _joined(dxs[::-1]), totals(sums, wide, spec)
@@ -127,29 +129,48 @@ def _backward_part(
     return torch.stack(dxs, dim=1).to(x.dtype), d_state, sums
 
 
-def _on_gpu(spec: LoopSpec, x: Tensor, parameters: States) -> Any:
-    """The module of the kernels for GPUs, if they run such a loop."""
+def _kernels(spec: LoopSpec, x: Tensor, parameters: States) -> Any:
+    """The loop's kernels on a GPU, `None` where there are none."""
     if x.device.type != "cuda" or torch.compiler.is_compiling():
         return None
-    kernels = _gpu_kernels()
-    return kernels if kernels and kernels.can_run(x, parameters, spec) else None
+    module = _gpu_module()
+    return module and module.loop_for(x, parameters, spec)
 
 
 @functools.cache
-def _gpu_kernels() -> Any:
+def _gpu_module() -> Any:
     try:
         return importlib.import_module("keras_ssp.kernels.triton")
     except ImportError:  # PyTorch for Windows comes without Triton
         return None
 
 
-def _parts(spec: LoopSpec, x: Tensor) -> tuple[Part, Part]:
+def _forward(spec: LoopSpec, x: Tensor, part: Tensor, parameters: States) -> Part:
+    return _way(spec, 0, x, part, parameters)
+
+
+def _backward(spec: LoopSpec, x: Tensor, part: Tensor, parameters: States) -> Part:
+    return _way(spec, 1, x, part, parameters)
+
+
+def _way(spec: LoopSpec, way: int, x: Tensor, part: Tensor, parameters: States) -> Part:
     # Inside another compiled function, that one compiles all.
-    if x.numel() < LEAST_COMPILED or torch.compiler.is_compiling():
-        return _plain(spec)
-    return _compiled(spec)
+    if torch.compiler.is_compiling():
+        return _plain(spec)[way]
+    if x.numel() >= LEAST_COMPILED:
+        return _compiled(spec)[way]
+    return traced(
+        _plain(spec)[way],
+        part.shape[1],
+        len(spec.dynamics.state),
+        (1 + len(spec.record)) * way,
+        tuple(parameter.ndim for parameter in parameters),
+        x.dtype,
+        x.device,
+    )
 
 
+@functools.lru_cache(maxsize=256)
 def _plain(spec: LoopSpec) -> tuple[Part, Part]:
     return (
         functools.partial(_forward_part, spec),

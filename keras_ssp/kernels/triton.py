@@ -21,7 +21,6 @@ import triton
 import triton.language as tl
 
 from keras_ssp.kernels.dynamics import LoopSpec
-from keras_ssp.kernels.loop import States, totals
 from keras_ssp.kernels.triton_source import step_source
 from keras_ssp.types import Tensor
 
@@ -36,90 +35,86 @@ _OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
 _NAMES = {torch.float32: "tl.float32", torch.float64: "tl.float64"}
 
 
-def can_run(x: Tensor, parameters: Sequence[Tensor], spec: LoopSpec) -> bool:
-    """Whether the kernels take such input: neurons on their own, of known steps."""
-    if any(parameter.ndim > 1 for parameter in parameters) or not x.numel():
-        return False
-    return _steps(spec, _dtype(x), x.device) is not None
-
-
-def forward(
+def loop_for(
     x: Tensor, parameters: Sequence[Tensor], spec: LoopSpec
-) -> tuple[Tensor, ...]:
-    """Spikes and recorded states, each `(batch, time, neurons)` in the dtype of `x`.
+) -> TritonLoop | None:
+    """The loop for such input, or `None` if no kernel can be written for it.
+
+    Kernels take neurons on their own, whose steps have a line each in Triton.
 
     Args:
         x: Input current, `(batch, time, neurons)`.
-        parameters: The parameters, each a scalar or `(neurons,)`.
+        parameters: The parameters.
         spec: The loop.
     """
-    x = x.contiguous()
-    outputs = tuple(torch.empty_like(x) for _ in range(1 + len(spec.record)))
-    kernels = _kernels(spec, _form(x, parameters))
-    _launch(kernels.forward, x, [x, *_own(parameters), *outputs])
-    return outputs
-
-
-def backward(
-    x: Tensor, parameters: Sequence[Tensor], upstream: Sequence[Tensor], spec: LoopSpec
-) -> tuple[Tensor, States]:
-    """Gradient with respect to the input, and to each parameter.
-
-    Args:
-        x: Input current, `(batch, time, neurons)`.
-        parameters: The parameters, each a scalar or `(neurons,)`.
-        upstream: Gradient that reaches the spikes, then each recorded state.
-        spec: The loop.
-    """
-    x = x.contiguous()
-    batch, _, neurons = x.shape
-    chunks, _ = _chunks(spec.time_steps)
-    dx = torch.empty_like(x)
-    wide = functools.partial(x.new_empty, dtype=_dtype(x))
-    learned = [k for k, wanted in enumerate(spec.learned) if wanted]
-    sums = {k: wide((batch, neurons)) for k in learned}
-    kept = [wide((chunks, batch, neurons)) for _ in spec.dynamics.state if chunks]
-    kernels = _kernels(spec, _form(x, parameters))
-    given = [x, *_own(parameters), *(g.contiguous() for g in upstream)]
-    _launch(kernels.backward, x, [*given, dx, *sums.values(), *kept])
-    terms = tuple(sums.get(k, x.new_zeros(())) for k in range(len(parameters)))
-    return dx, totals(terms, tuple(parameters), spec)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Form:
-    """What a kernel is written for, besides the loop.
-
-    Args:
-        dtype: Of states.
-        device: Where a step is traced.
-        own: For each parameter whether each neuron has its own.
-        wide: Whether places are counted in 64 bits.
-    """
-
-    dtype: torch.dtype
-    device: torch.device
-    own: tuple[bool, ...]
-    wide: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kernels:
-    forward: Any
-    backward: Any
-
-
-def _form(x: Tensor, parameters: Sequence[Tensor]) -> _Form:
+    if any(parameter.ndim > 1 for parameter in parameters) or not x.numel():
+        return None
     own = tuple(parameter.ndim > 0 for parameter in parameters)
-    return _Form(_dtype(x), x.device, own, x.numel() + BLOCK >= 2**31)
+    return _loop(spec, x.dtype, x.device, own, x.numel() + BLOCK >= 2**31)
 
 
-def _dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
+@dataclasses.dataclass(frozen=True)
+class TritonLoop:
+    """The kernels of a loop.
+
+    Args:
+        spec: The loop.
+        to_the_end: The kernel that runs forward.
+        back: The kernel that runs backward.
+    """
+
+    spec: LoopSpec
+    to_the_end: Any
+    back: Any
+
+    def forward(self, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Spikes and recorded states, each `(batch, time, neurons)`, in `x`'s dtype.
+
+        Args:
+            x: Input current, `(batch, time, neurons)`.
+            parameters: The parameters, each a scalar or `(neurons,)`.
+        """
+        x = x.contiguous()
+        outputs = tuple(torch.empty_like(x) for _ in range(1 + len(self.spec.record)))
+        _launch(self.to_the_end, x, [x, *_contiguous(parameters), *outputs])
+        return outputs
+
+    def backward(
+        self, x: Tensor, parameters: Sequence[Tensor], upstream: Sequence[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+        """Gradients of the input and of each parameter that is learned.
+
+        Args:
+            x: Input current, `(batch, time, neurons)`.
+            parameters: The parameters, each a scalar or `(neurons,)`.
+            upstream: Gradient that reaches the spikes, then each recorded state.
+        """
+        x = x.contiguous()
+        batch, _, neurons = x.shape
+        chunks, _ = _chunks(self.spec.time_steps)
+        wide = functools.partial(x.new_empty, dtype=_dtype(x.dtype))
+        dx = torch.empty_like(x)
+        sums = [
+            wide((batch, neurons)) if is_learned else None
+            for is_learned in self.spec.learned
+        ]
+        kept = [wide((chunks, batch, neurons)) for _ in self.spec.dynamics.state]
+        written = [dx, *(s for s in sums if s is not None), *(kept if chunks else ())]
+        given = [x, *_contiguous(parameters), *_contiguous(upstream)]
+        _launch(self.back, x, [*given, *written])
+        totals = (
+            s if s is None else s.sum(0) if parameter.ndim else s.sum()
+            for s, parameter in zip(sums, parameters, strict=True)
+        )
+        return dx, tuple(totals)
 
 
-def _own(parameters: Sequence[Tensor]) -> list[Tensor]:
-    return [parameter.detach().contiguous() for parameter in parameters]
+def _dtype(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.detach().contiguous() for tensor in tensors]
 
 
 def _launch(kernel: Any, x: Tensor, tensors: Sequence[Tensor]) -> None:
@@ -130,30 +125,36 @@ def _launch(kernel: Any, x: Tensor, tensors: Sequence[Tensor]) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _steps(
-    spec: LoopSpec, dtype: torch.dtype, device: torch.device
-) -> tuple[str, str] | None:
-    """The neuron's step each way, or `None` if it does what has no line in Triton."""
+def _loop(
+    spec: LoopSpec,
+    dtype: torch.dtype,
+    device: torch.device,
+    own: tuple[bool, ...],
+    wide: bool,
+) -> TritonLoop | None:
+    """The kernels.
+
+    Args:
+        spec: The loop.
+        dtype: Of the input.
+        device: Where a step is traced.
+        own: For each parameter whether each neuron has its own.
+        wide: Whether places are counted in 64 bits.
+    """
     try:
-        return step_source(spec, dtype, device)
+        steps = step_source(spec, _dtype(dtype), device)
     except NotImplementedError:
         return None
-
-
-@functools.lru_cache(maxsize=256)
-def _kernels(spec: LoopSpec, form: _Form) -> _Kernels:
-    steps = _steps(spec, form.dtype, form.device)
-    if steps is None:
-        raise NotImplementedError(f"No kernel can be written for {spec.dynamics}.")
+    text = _Text(spec, _NAMES[_dtype(dtype)], own, wide)
     source = "\n\n".join(
-        [*steps, _forward_source(spec, form), _back_source(spec, form)]
+        [*steps, _forward_source(spec, text), _back_source(spec, text)]
     )
     # Triton reads a function's source, which Python keeps by the name of its file.
     name = f"<keras_ssp kernel {hash(source):x}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     found: dict[str, Any] = {"triton": triton, "tl": tl, "__name__": name}
     exec(compile(source, name, "exec"), found)
-    return _Kernels(found["forward"], found["backward"])
+    return TritonLoop(spec, found["forward"], found["backward"])
 
 
 def _chunks(steps: int) -> tuple[int, int]:
@@ -165,12 +166,14 @@ def _chunks(steps: int) -> tuple[int, int]:
 class _Text:
     """Lines of a kernel, and the names in them."""
 
-    def __init__(self, spec: LoopSpec, form: _Form) -> None:
-        self.type = _NAMES[form.dtype]
+    def __init__(
+        self, spec: LoopSpec, dtype: str, own: tuple[bool, ...], wide: bool
+    ) -> None:
+        self.type = dtype
         self.states = _names("u", len(spec.dynamics.state))
         self.parameters = _names("p", len(spec.dynamics.parameters))
         initial = zip(self.states, spec.dynamics.initial(), strict=True)
-        index = "tl.int64" if form.wide else "tl.int32"
+        index = "tl.int64" if wide else "tl.int32"
         self.start = [
             f"zero = tl.full((), 0, {index})",
             "cells, neurons = zero + cells, zero + neurons",
@@ -181,10 +184,10 @@ class _Text:
             f"nothing = tl.full((BLOCK,), 0.0, {self.type})",
             *(
                 self.load(name, f"{name}_ref", "own")
-                if own
+                if its_own
                 # One number for all neurons.
                 else f"{name} = tl.load({name}_ref).to({self.type})"
-                for name, own in zip(self.parameters, form.own, strict=True)
+                for name, its_own in zip(self.parameters, own, strict=True)
             ),
             *(f"{name} = nothing + float('{value}')" for name, value in initial),
         ]
@@ -200,8 +203,7 @@ class _Text:
         return f"s, {', '.join(after)} = step({given})"
 
 
-def _forward_source(spec: LoopSpec, form: _Form) -> str:
-    text = _Text(spec, form)
+def _forward_source(spec: LoopSpec, text: _Text) -> str:
     outputs = _names("y", 1 + len(spec.record))
     values = ["s", *(text.states[k] for k in spec.record)]
     body = [
@@ -218,9 +220,8 @@ def _forward_source(spec: LoopSpec, form: _Form) -> str:
     return _kernel("forward", ["x", *text.parameters, *outputs], lines)
 
 
-def _back_source(spec: LoopSpec, form: _Form) -> str:
+def _back_source(spec: LoopSpec, text: _Text) -> str:
     """To the last step, which leaves states behind, and back."""
-    text = _Text(spec, form)
     chunks, rest = _chunks(spec.time_steps)
     gradients = _names("g", 1 + len(spec.record))
     learned = [k for k, wanted in enumerate(spec.learned) if wanted]

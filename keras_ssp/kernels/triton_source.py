@@ -156,7 +156,7 @@ def _function(
 def _made_by(node: Any, names: dict[Any, str | float]) -> str | float:
     """The right side of the line of one operation, or the number that it is."""
     target = getattr(node.target, "overloadpacket", None)
-    dtype = node.meta["val"].dtype if "val" in node.meta else None
+    dtype = getattr(node.meta.get("val"), "dtype", None)
     if target is None or dtype not in _TYPES or node.kwargs.get("alpha", 1) != 1:
         raise _unknown(node)
     if target in _SAME:
