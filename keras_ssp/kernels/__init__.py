@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 
 import keras
+from keras import ops
 
 from keras_ssp.graph import keras_private
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
@@ -16,7 +17,7 @@ from keras_ssp.kernels.dynamics import is_infinite as is_infinite
 from keras_ssp.kernels.dynamics import is_nan as is_nan
 from keras_ssp.kernels.dynamics import loop_dtype as loop_dtype
 from keras_ssp.kernels.exporting import leaves_python as leaves_python
-from keras_ssp.types import Shape, Tensor
+from keras_ssp.types import Shape, Tensor, TensorLike
 
 # Where JAX traces a function by itself: `keras.RematScope`, `ops.scan` and the like.
 _TRACED_APART = ("jax._src.ad_checkpoint", "jax._src.lax.control_flow")
@@ -50,6 +51,14 @@ def run_loop(
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return tuple(kernel.run_loop(x, parameters, spec))
+
+
+def constant(value: TensorLike, dtype: str) -> Tensor:
+    """A number, or an array of them, as a tensor."""
+    if keras.backend.backend() == "torch" and isinstance(value, float | int):
+        # What is copied to a GPU is waited for, with all that was launched before.
+        return ops.zeros((), dtype=dtype) + value
+    return ops.convert_to_tensor(value, dtype=dtype)
 
 
 def within_step() -> bool:

@@ -18,7 +18,8 @@ States = tuple[Tensor, ...]
 
 def initial_state(like: Tensor, spec: LoopSpec) -> States:
     """The state before the first step, of the shape and dtype of one step's input."""
-    return tuple(ops.full_like(like, value) for value in spec.dynamics.initial())
+    zeros = ops.zeros_like(like)
+    return tuple(zeros + u if u else zeros for u in spec.dynamics.initial())
 
 
 def zero_sums(like: Tensor, parameters: States, spec: LoopSpec) -> States:

@@ -25,6 +25,7 @@ _ARITHMETIC = {
     _aten.div: "{0} / {1}",
     _aten.maximum: "tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)",
     _aten.minimum: "tl.minimum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)",
+    _aten.relu: "tl.maximum({0}, 0.0, propagate_nan=tl.PropagateNan.ALL)",
     _aten.neg: "-{0}",
     _aten.abs: "tl.abs({0})",
     _aten.exp: "tl.exp({0})",

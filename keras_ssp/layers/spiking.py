@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import boolean, shown
-from keras_ssp.kernels import Dynamics, LoopSpec, loop_dtype, run_loop
+from keras_ssp.kernels import Dynamics, LoopSpec, constant, loop_dtype, run_loop
 from keras_ssp.layers.padding import real_steps_first
 from keras_ssp.layers.penalty_carrier import PenaltyCarrier
 from keras_ssp.layers.timed import require_features
@@ -158,7 +158,7 @@ class SpikingLayer(PenaltyCarrier):
         if weight is not None:
             return ops.convert_to_tensor(weight)
         dtype = loop_dtype(self.compute_dtype)
-        return ops.convert_to_tensor(getattr(self, name), dtype=dtype)
+        return constant(getattr(self, name), dtype)
 
     def mean_threshold(self) -> float | None:
         """The threshold as a number, `None` where the dynamics have none."""

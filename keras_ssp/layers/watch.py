@@ -76,8 +76,11 @@ class SpikeWatch(keras.metrics.Metric):
             return
         # Not a mean: an empty batch, as one of several replicas may get, has none.
         spikes = ops.cast(ops.stop_gradient(spikes), "float32")
-        count = ops.maximum(ops.cast(ops.size(spikes), "float32"), 1.0)
-        rate = ops.sum(spikes) / count
+        count = math.prod(ops.shape(spikes))
+        if isinstance(count, int):  # a number: a GPU would be waited for
+            rate = ops.sum(spikes) / max(count, 1)
+        else:
+            rate = ops.sum(spikes) / ops.maximum(ops.cast(count, "float32"), 1.0)
         rates = ops.stack([rate, -rate])
         layer.rates_seen.assign(ops.minimum(layer.rates_seen, rates))
         self._stepping = True

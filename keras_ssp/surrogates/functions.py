@@ -50,7 +50,8 @@ class Triangle(Surrogate):
         self.width = _positive("width", width)
 
     def derivative(self, x: Tensor) -> Tensor:
-        return ops.maximum(1.0 - ops.abs(x) / self.width, 0.0) / self.width
+        # Not `ops.maximum`: Keras on PyTorch makes float32 of float64 there.
+        return ops.relu(1.0 - ops.abs(x) / self.width) / self.width
 
 
 @register("rectangle", package="keras_ssp")

@@ -294,3 +294,12 @@ def test_a_users_own():
     with pytest.raises(ValueError, match="`cls` must subclass Surrogate"):
         surrogates.register("test_other")(int)
     assert "test_other" not in surrogates.names()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", surrogates.names())
+def test_the_derivative_is_as_precise_as_its_argument(name, dtype):
+    """Keras on PyTorch makes float32 of float64 in `ops.maximum`."""
+    x = keras.ops.convert_to_tensor(np.linspace(-1.0, 1.0, 5).astype(dtype))
+    found = surrogates.get(name).derivative(x)
+    assert found.dtype == x.dtype
