@@ -30,6 +30,7 @@ from keras_ssp.energy import penalty_values as penalty_values
 from keras_ssp.energy import record as record
 from keras_ssp.energy import register_energy_model as register_energy_model
 from keras_ssp.layers import LIF as LIF
+from keras_ssp.layers import BatchNormalization as BatchNormalization
 from keras_ssp.layers import DirectEncoding as DirectEncoding
 from keras_ssp.layers import EventFrames as EventFrames
 from keras_ssp.layers import LatencyEncoding as LatencyEncoding

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from benchmarks.cases import Case, network_of
-from keras_ssp import LIF, DirectEncoding, RateReadout
+from keras_ssp import LIF, BatchNormalization, DirectEncoding, RateReadout
 
 Run = Callable[[], Any]
 
@@ -75,7 +75,7 @@ def _layer(y: Any, kind: str, numbers: list[Any], case: Case) -> Any:
         "conv": lambda: keras.layers.Conv2D(
             numbers[0], numbers[1], numbers[2], padding="same", use_bias=False
         ),
-        "norm": lambda: keras.layers.BatchNormalization(momentum=0.9),
+        "norm": lambda: BatchNormalization(momentum=0.9),
         "lif": LIF,
         "time": lambda: DirectEncoding(case.steps),
         "pool": lambda: keras.layers.AveragePooling2D(2),

@@ -11,6 +11,7 @@ from keras import layers, ops
 from keras_ssp.conversion.linear import LinearWeights, channel_axis, is_linear_layer
 from keras_ssp.graph import Call, Graph, require_model
 from keras_ssp.graph.rebuild import UniqueNames, Visitor, copy_layer, rebuild, replay
+from keras_ssp.layers import BatchNormalization
 from keras_ssp.types import Array, Operation, Tensor
 
 
@@ -101,7 +102,7 @@ def _folding_visitor(graph: Graph, names: UniqueNames) -> Visitor[Tensor]:
 
 def is_batch_norm(layer: Operation) -> bool:
     """Whether `layer` is a batch normalisation."""
-    return type(layer) is layers.BatchNormalization
+    return type(layer) in (layers.BatchNormalization, BatchNormalization)
 
 
 def _with_norm(

@@ -53,6 +53,28 @@ def run_loop(
     return tuple(kernel.run_loop(x, parameters, spec))
 
 
+def batch_norm(
+    x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Batch normalisation in training by the backend's own kernel, if it has one.
+
+    Args:
+        x: Input, `(..., features)`.
+        gamma: Float32 factors, `(features,)`.
+        beta: Float32 shifts, `(features,)`.
+        epsilon: What is added to the variance.
+
+    Returns:
+        The output, and mean and variance (the mean square of what differs from the
+        mean) of each feature, through which no gradient flows; `None` without a kernel.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return None
+    kernel = importlib.import_module(f"keras_ssp.kernels.{backend}_norm")
+    return kernel.batch_norm(x, gamma, beta, epsilon)
+
+
 def constant(value: TensorLike, dtype: str) -> Tensor:
     """A number, or an array of them, as a tensor."""
     if keras.backend.backend() == "torch" and isinstance(value, float | int):

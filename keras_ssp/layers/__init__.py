@@ -2,6 +2,9 @@
 
 from keras_ssp._public import public_names as _public_names
 from keras_ssp.kernels import Dynamics as Dynamics
+from keras_ssp.layers.batch_normalization import (
+    BatchNormalization as BatchNormalization,
+)
 from keras_ssp.layers.encoding import DirectEncoding as DirectEncoding
 from keras_ssp.layers.encoding import Encoding as Encoding
 from keras_ssp.layers.encoding import LatencyEncoding as LatencyEncoding

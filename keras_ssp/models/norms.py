@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import keras
-from keras import layers
 
+from keras_ssp.layers import BatchNormalization
 from keras_ssp.types import Tensor
 
 # A batch norm starts from a guess of the variance that it will find. With Keras' own
@@ -30,7 +30,7 @@ def batch_norm(
 ) -> Tensor:
     """Batch norm that starts from `variance`, and is `gamma * z + beta` of that."""
     constant = keras.initializers.Constant
-    return layers.BatchNormalization(
+    return BatchNormalization(
         momentum=NORM_MOMENTUM,
         beta_initializer=constant(beta),
         gamma_initializer=constant(gamma),

@@ -20,6 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssp.graph import Call
+from keras_ssp.layers import BatchNormalization
 from keras_ssp.synapses.copies import moved, sizes_in
 from keras_ssp.synapses.gates import constant
 from keras_ssp.synapses.registry import (
@@ -86,7 +87,7 @@ register_route(
 )(_identity)
 
 
-@register_route(layers.BatchNormalization, elementwise=True)
+@register_route(layers.BatchNormalization, BatchNormalization, elementwise=True)
 def _batch_norm(call: Call, tap: Tap, output: int) -> TapsByInput:
     # Folded into the synapse after it; before a max pool it could change which
     # value wins.

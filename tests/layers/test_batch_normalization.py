@@ -1,0 +1,158 @@
+"""The norm beside Keras' own and beside NumPy in float64."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssp as ssp
+from tests.helpers import gradients
+
+pytestmark = pytest.mark.every_backend
+OURS, KERAS = ssp.BatchNormalization, keras.layers.BatchNormalization
+SHAPES = [(6, 3), (4, 5, 3), (2, 4, 5, 3), (2, 3, 4, 2, 3)]
+
+
+def data(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(3.0, 2.0, shape).astype("float32")
+
+
+def pair(shape, **arguments):
+    """A norm of each kind, with the same weights."""
+    arguments = {"momentum": 0.8, "epsilon": 0.01, **arguments}
+    norms = [kind(**arguments) for kind in (OURS, KERAS)]
+    rng = np.random.default_rng(1)
+    for norm in norms:
+        norm.build(shape)
+    weights = [np.abs(rng.normal(1.0, 0.3, w.shape)) for w in norms[0].weights]
+    for norm in norms:
+        norm.set_weights(weights)
+    return norms
+
+
+def run(norm, x, seed=2, **arguments):
+    """Output, gradients, and weights after a call."""
+    weight = keras.ops.convert_to_tensor(data(x.shape, seed) - 3.0)
+    loss, (dx,), dw = gradients(
+        lambda x: keras.ops.sum(norm(x, **arguments) * weight),
+        [x],
+        norm.trainable_weights,
+    )
+    return [float(loss), dx, *dw, *norm.get_weights()]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_as_keras(shape, training):
+    x = data(shape)
+    ours, theirs = (run(norm, x, training=training) for norm in pair(shape))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"scale": False},
+        {"center": False},
+        {"scale": False, "center": False},
+        {"axis": 1},
+        {"axis": 3},
+        {"trainable": False},
+        {"renorm": True},
+        {"dtype": "mixed_float16"},
+        {"dtype": "mixed_bfloat16"},
+    ],
+)
+def test_as_keras_with_other_arguments(arguments):
+    x = data((4, 5, 3, 3))
+    close = {"mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
+    close = close.get(arguments.get("dtype"), 2e-4)
+    norms = pair(x.shape, **arguments)
+    outputs = [norm(x, training=True) for norm in norms]
+    assert outputs[0].dtype == outputs[1].dtype
+    values = [keras.ops.convert_to_numpy(y).astype("float64") for y in outputs]
+    np.testing.assert_allclose(*values, rtol=close, atol=close)
+    for a, b in zip(*(norm.get_weights() for norm in norms), strict=True):
+        np.testing.assert_allclose(a, b, rtol=close, atol=close)
+
+
+def test_a_mask_is_kept_out_of_the_statistics():
+    x, mask = data((4, 5, 3)), np.arange(20).reshape(4, 5) % 3 > 0
+    ours, theirs = pair(x.shape)
+    values = [
+        keras.ops.convert_to_numpy(norm(x, training=True, mask=mask))
+        for norm in (ours, theirs)
+    ]
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_statistics_far_from_zero(rows):
+    """The variance of what has a large mean, in one pass, would be noise."""
+    x = data((rows, 2)) + np.float32([0.0, 1000.0])
+    norm = OURS(momentum=0.0, epsilon=1e-3)
+    y = keras.ops.convert_to_numpy(norm(x, training=True))
+    exact = x.astype("float64")
+    mean, variance = exact.mean(0), exact.var(0)
+    np.testing.assert_allclose(y, (exact - mean) / np.sqrt(variance + 1e-3), atol=2e-3)
+    found = [keras.ops.convert_to_numpy(w) for w in norm.non_trainable_weights]
+    np.testing.assert_allclose(found[0], mean, rtol=1e-5)
+    np.testing.assert_allclose(found[1], variance, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_training_goes_as_with_keras(jit_compile):
+    if jit_compile and keras.backend.backend() == "torch":
+        pytest.skip("torch.compile needs a C++ compiler at run time")
+    x, y = data((32, 6, 6, 2)), np.arange(32) % 3
+    weights = []
+    for kind in (OURS, KERAS):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((6, 6, 2)),
+                keras.layers.Conv2D(4, 3, use_bias=False),
+                kind(momentum=0.5),
+                keras.layers.ReLU(),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3),
+            ]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.05), loss, jit_compile=jit_compile)
+        model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_saved_with_its_model(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), OURS(momentum=0.7)])
+    model.save(tmp_path / "model.keras")
+    found = keras.saving.load_model(tmp_path / "model.keras").layers[0]
+    assert type(found) is OURS and found.momentum == 0.7
+
+
+def test_counted_and_folded_as_keras_own():
+    from keras_ssp.conversion import fold_batch_norm
+
+    def network(kind):
+        keras.utils.set_random_seed(4)
+        image = keras.Input((6, 6, 1))
+        y = keras.layers.Conv2D(4, 3, use_bias=False)(image)
+        y = ssp.LIF()(kind(name="first")(ssp.DirectEncoding(3)(y)))
+        y = kind(name="second")(keras.layers.Conv2D(3, 3)(y))
+        y = keras.layers.Dense(2)(keras.layers.Flatten()(ssp.LIF()(y)))
+        return keras.Model(image, ssp.RateReadout()(y))
+
+    x = data((4, 6, 6, 1))
+    ours, theirs = (ssp.energy_report(network(kind), x) for kind in (OURS, KERAS))
+    assert ours.spikes > 0 and ours.energy_pj == pytest.approx(theirs.energy_pj)
+    image = keras.Input((6, 6, 1))
+    y = keras.layers.ReLU()(OURS()(keras.layers.Conv2D(4, 3)(image)))
+    model = keras.Model(image, keras.layers.Flatten()(y))
+    folded = fold_batch_norm(model)
+    assert not any(isinstance(layer, KERAS) for layer in folded.layers)
+    values = [keras.ops.convert_to_numpy(m(x)) for m in (folded, model)]
+    np.testing.assert_allclose(*values, atol=1e-4)
