@@ -16,7 +16,8 @@ LATER = {"events", "export", "export_front", "figures", "pareto", "serving"}
 LATER |= {"studies", "tuner"}
 PUBLIC = {
     "keras_ssp": """
-        BalancedPenalty DirectEncoding EnergyBudget EnergyModel EnergyMonitor
+        BalancedPenalty BatchNormalization DirectEncoding EnergyBudget
+        EnergyModel EnergyMonitor
         EnergyReport EventFrames LIF LatencyEncoding PenaltySchedule
         PoissonEncoding RateReadout SpikeCountPenalty SpikePenalty SynOpsTarget
         SynapticPenalty TrainConfig
@@ -44,7 +45,8 @@ PUBLIC = {
         register_energy_model
     """,
     "keras_ssp.layers": """
-        DirectEncoding Dynamics Encoding EventFrames LIF LatencyEncoding
+        BatchNormalization DirectEncoding Dynamics Encoding EventFrames LIF
+        LatencyEncoding
         PoissonEncoding QCFS RateReadout SpikingLayer get_neuron neuron_arguments
         neuron_names register_neuron
     """,

@@ -28,7 +28,13 @@ from keras_ssp.graph.rebuild import (
     pack_model,
     run_through,
 )
-from keras_ssp.layers import DirectEncoding, RateReadout, SpikingLayer, get_neuron
+from keras_ssp.layers import (
+    BatchNormalization,
+    DirectEncoding,
+    RateReadout,
+    SpikingLayer,
+    get_neuron,
+)
 from keras_ssp.types import Operation, Tensor
 
 _PLAIN = (keras.activations.linear, None)
@@ -49,7 +55,8 @@ def spiking(
     them, the stem, runs once per image: `DirectEncoding` repeats its result over the
     time steps, and `RateReadout` takes the mean over them at each output, before a
     softmax or another last activation. Weights are taken over. Nested models are
-    opened up; a layer that is called twice stays one layer.
+    opened up; a layer that is called twice stays one layer. Keras' batch norms become
+    `keras_ssp.BatchNormalization`, which computes the same in less time.
 
     It is a network to be trained, or trained further: a spike is not a ReLU, and the
     weights of one are only a start for the other. To keep the accuracy of a trained
@@ -214,7 +221,11 @@ class _Swap:
         values = [self._encode(value) for value in inputs] if folded else inputs
         key = id(call.layer)
         if key not in self._copies:
-            self._copies[key] = copy_layer(call, self.names(call.name), **changes)
+            # The same norm in fewer passes.
+            norm = type(call.layer) is layers.BatchNormalization
+            kind = BatchNormalization if norm else None
+            name = self.names(call.name)
+            self._copies[key] = copy_layer(call, name, kind, **changes)
         layer = self._copies[key]
         outputs = graph_lib.run(call, [value.tensor for value in values], layer)
         if not call.index:

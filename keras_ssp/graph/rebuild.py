@@ -7,7 +7,7 @@ model. Nested models are opened up, and a layer that is called twice becomes two
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 from keras import tree
@@ -93,12 +93,15 @@ def replay(call: Call, tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]
     return outputs
 
 
-def copy_layer(call: Call, name: str, **changes: object) -> Operation:
-    """A layer of the same type and configuration; its weights are not copied yet."""
+def copy_layer(call: Call, name: str, kind: Any = None, **changes: object) -> Operation:
+    """A layer of the same type, or of `kind`, and of the same configuration.
+
+    Its weights are not copied yet.
+    """
     original = call.layer
     try:
         config = {**original.get_config(), **changes}
-        layer = type(original).from_config(config)
+        layer = (kind or type(original)).from_config(config)
     except Exception as error:
         raise ValueError(
             f"Layer '{call.name}' of type {type(original).__name__} cannot be copied: "

@@ -71,7 +71,7 @@ def batch_norm(
     backend = keras.backend.backend()
     if backend == "jax":
         return None
-    kernel = importlib.import_module(f"keras_ssp.kernels.{backend}_norm")
+    kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return kernel.batch_norm(x, gamma, beta, epsilon)
 
 

@@ -202,6 +202,27 @@ class _Text:
         given = ", ".join([*before, x, *self.parameters])
         return f"s, {', '.join(after)} = step({given})"
 
+    def walk(
+        self, count: int, start: str, gradients: Sequence[str], carried: Sequence[str]
+    ) -> list[str]:
+        """Some steps written out, forward from the states and back."""
+        lines = [f"at = place + {start} * neurons"]
+        before, states = self.states, []
+        for t in range(count):
+            lines.append(self.load(f"x_{t}", "x_ref", f"at + {t} * neurons"))
+            states.append(before)
+            after = [f"{name}_{t}" for name in self.states]
+            lines.append(self.step(before, f"x_{t}", after))
+            before = after
+        both = ", ".join(carried)
+        for t in reversed(range(count)):
+            at = f"at + {t} * neurons"
+            lines += [self.load(g, f"{g}_ref", at) for g in gradients]
+            given = ", ".join([*states[t], f"x_{t}", *self.parameters, *gradients])
+            lines.append(f"dx, {both} = back({given}, {both})")
+            lines.append(self.store("dx_ref", at, "dx"))
+        return lines + [f"{name} = nothing + {name}" for name in carried]
+
 
 def _forward_source(spec: LoopSpec, text: _Text) -> str:
     outputs = _names("y", 1 + len(spec.record))
@@ -225,30 +246,11 @@ def _back_source(spec: LoopSpec, text: _Text) -> str:
     chunks, rest = _chunks(spec.time_steps)
     gradients = _names("g", 1 + len(spec.record))
     learned = [k for k, wanted in enumerate(spec.learned) if wanted]
-    d_states, sums = _names("d", len(text.states)), [f"sum{k}" for k in learned]
+    sums = [f"sum{k}" for k in learned]
+    carried = [*_names("d", len(text.states)), *sums]
     kept = _names("kept", len(text.states)) if chunks else []
 
-    def walk(count: int, start: str) -> list[str]:
-        """Some steps written out, forward from `u0`, ... and back."""
-        lines = [f"at = place + {start} * neurons"]
-        before = [*text.states]
-        states = []
-        for t in range(count):
-            lines.append(text.load(f"x_{t}", "x_ref", f"at + {t} * neurons"))
-            states.append(before)
-            after = [f"{name}_{t}" for name in text.states]
-            lines.append(text.step(before, f"x_{t}", after))
-            before = after
-        for t in reversed(range(count)):
-            at = f"at + {t} * neurons"
-            lines += [text.load(g, f"{g}_ref", at) for g in gradients]
-            given = [*states[t], f"x_{t}", *text.parameters, *gradients]
-            carried = ", ".join([*d_states, *sums])
-            lines.append(f"dx, {carried} = back({', '.join(given)}, {carried})")
-            lines.append(text.store("dx_ref", at, "dx"))
-        return lines + [f"{name} = nothing + {name}" for name in (*d_states, *sums)]
-
-    lines = [*text.start, *(f"{name} = nothing" for name in (*d_states, *sums))]
+    lines = [*text.start, *(f"{name} = nothing" for name in carried)]
     if chunks:
         pairs = [*zip(text.states, kept, strict=True)]
         place = "number + k * cells"
@@ -262,14 +264,14 @@ def _back_source(spec: LoopSpec, text: _Text) -> str:
             f"for k in range({chunks}):",
             *_indented([*keep, f"for c in range({CHUNK}):", *_indented(steps)]),
         ]
-    lines += walk(rest, str(chunks * CHUNK))
+    lines += text.walk(rest, str(chunks * CHUNK), gradients, carried)
     if chunks:
         lines += [
             "tl.debug_barrier()",  # what was kept may be read by another thread
             f"for j in range({chunks}):",
             f"    k = {chunks - 1} - j",
             *_indented([text.load(name, f"{ref}_ref", place) for name, ref in pairs]),
-            *_indented(walk(CHUNK, f"k * {CHUNK}")),
+            *_indented(text.walk(CHUNK, f"k * {CHUNK}", gradients, carried)),
         ]
     lines += [text.store(f"{name}_ref", "number", name) for name in sums]
     names = ["x", *text.parameters, *gradients, "dx", *sums, *kept]

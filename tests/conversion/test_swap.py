@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_ssp import energy_report, penalize, spiking
+from keras_ssp import BatchNormalization, energy_report, penalize, spiking
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.penalties import SynapticPenalty
 from tests.helpers import SLOW
@@ -70,6 +70,8 @@ def test_is_the_network_written_by_hand(steps):
     by_hand.set_weights(model.get_weights())
     np.testing.assert_allclose(values(found(x)), values(by_hand(x)), rtol=1e-6)
     assert found.name == "chain_snn"
+    norms = [k for k in found.layers if isinstance(k, layers.BatchNormalization)]
+    assert [type(norm) for norm in norms] == [BatchNormalization]
     assert [k.name for k in found.layers if isinstance(k, LIF)] == ["act", "conv_lif"]
     assert energy_report(found, x).macs == energy_report(by_hand, x).macs
 
