@@ -77,7 +77,8 @@ def machine(device: str) -> str:
 def _cases(arguments: argparse.Namespace) -> list[Case]:
     cases = []
     if "neuron" in arguments.parts:
-        cases += neuron_cases(arguments.device, tuple(arguments.steps))
+        for dtype in arguments.dtypes:
+            cases += neuron_cases(arguments.device, tuple(arguments.steps), dtype)
     if "linear" in arguments.parts:
         cases += linear_cases()
     if "scaling" in arguments.parts:
@@ -143,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=NEURON_STEPS,
         help="T of the neurons alone (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtypes",
+        nargs="+",
+        choices=("float32", "float16", "bfloat16"),
+        default=["float32"],
+        help="dtypes of the neurons alone (default: float32)",
     )
     parser.add_argument(
         "--networks",

@@ -30,6 +30,7 @@ class Case:
         shape: Shape of a sample: `(neurons,)`, or that of an image.
         network: Name of the network, one of `NETWORKS`.
         width: Multiplies the filters of the network.
+        dtype: Dtype of a layer's input, gradient and output.
     """
 
     part: str
@@ -38,11 +39,13 @@ class Case:
     shape: tuple[int, ...]
     network: str = ""
     width: float = 1.0
+    dtype: str = "float32"
 
     @property
     def name(self) -> str:
         if self.part != "network":
-            return f"{self.part} T={self.steps} {self.batch}x{self.shape[0]}"
+            dtype = "" if self.dtype == "float32" else f" {self.dtype}"
+            return f"{self.part} T={self.steps} {self.batch}x{self.shape[0]}{dtype}"
         width = "" if self.width == 1.0 else f" width {self.width:g}"
         return f"{self.network}{width} T={self.steps} batch {self.batch}"
 
@@ -54,11 +57,19 @@ class Case:
         return cls(**{**values, "shape": tuple(values["shape"])})
 
 
-def neuron_cases(device: str, steps: tuple[int, ...] = NEURON_STEPS) -> list[Case]:
-    """The layer of neurons alone, arrays of the same size for each T."""
-    values = NEURON_BYTES[device] // 4
+def neuron_cases(
+    device: str, steps: tuple[int, ...] = NEURON_STEPS, dtype: str = "float32"
+) -> list[Case]:
+    """The layer of neurons alone, arrays of the same bytes for each T and dtype."""
+    values = NEURON_BYTES[device] // (4 if dtype == "float32" else 2)
     return [
-        Case(part="neuron", steps=t, batch=values // (t * _NEURONS), shape=(_NEURONS,))
+        Case(
+            part="neuron",
+            steps=t,
+            batch=values // (t * _NEURONS),
+            shape=(_NEURONS,),
+            dtype=dtype,
+        )
         for t in steps
     ]
 

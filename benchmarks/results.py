@@ -18,7 +18,7 @@ from keras_ssp.tables import Column, Table
 #: way back also the upstream gradient and the input's; the copy reads and writes one.
 ARRAYS = {"copy": 2, "forward": 2, "train": 5}
 FIELDS = (
-    *("part", "network", "width", "steps", "batch", "shape", "run"),
+    *("part", "network", "width", "steps", "batch", "shape", "dtype", "run"),
     *("contender", "median_ms", "best_ms", "first_s", "peak_mib", "repeats"),
 )
 
@@ -68,7 +68,7 @@ def share_of_copy(found: Sequence[Measured], one: Measured) -> float:
 def share_table(found: Sequence[Measured], run: str = "train") -> str:
     """Markdown: share of copy of each contender, a column for each T."""
     cases = cases_of(found, "neuron")
-    head = ["", *(f"T = {case.steps}" for case in cases)]
+    head = ["", *(f"T = {c.steps}" + _other_dtype(c) for c in cases)]
     table = []
     for name in _names(found, "neuron"):
         cells = []
@@ -122,14 +122,15 @@ def exponent(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def draw(found: Sequence[Measured], path: pathlib.Path) -> None:
-    """Share of copy against T, forward and backward together."""
+    """Share of copy against T, forward and backward together, float32."""
     from keras_ssp import figures
 
+    cases = [c for c in cases_of(found, "neuron") if not _other_dtype(c)]
     figure, (axis,) = figures.new_figure(width=7.0, height=4.2)
     for name in _names(found, "neuron"):
         points = [
             (case.steps, share_of_copy(found, one))
-            for case in cases_of(found, "neuron")
+            for case in cases
             if (one := _one(found, case, "train", name)) is not None
         ]
         if points:
@@ -142,13 +143,17 @@ def draw(found: Sequence[Measured], path: pathlib.Path) -> None:
                 label=name,
             )
     axis.set_xscale("log", base=2)
-    steps = [case.steps for case in cases_of(found, "neuron")]
+    steps = [case.steps for case in cases]
     axis.set_xticks(steps, [str(t) for t in steps], minor=False)
     axis.set_xlabel("time steps T")
     axis.set_ylabel("bytes that must move, share of a copy's rate")
     axis.set_ylim(bottom=0.0)
     axis.legend(fontsize=7, ncols=2)
     figures.save(figure, path)
+
+
+def _other_dtype(case: Case) -> str:
+    return "" if case.dtype == "float32" else f", {case.dtype}"
 
 
 def _names(found: Iterable[Measured], part: str) -> list[str]:

@@ -20,8 +20,8 @@ def layer_case(case: Case, neurons: Callable[[Any], Any]) -> dict[str, Any]:
     size = case.shape[0]
     rng = np.random.default_rng(0)
     shape = (case.steps, case.batch, size)
-    x = jnp.asarray(rng.normal(0.3, 1.0, shape), "float32")
-    upstream = jnp.asarray(rng.normal(size=shape), "float32")
+    x = jnp.asarray(rng.normal(0.3, 1.0, shape), case.dtype)
+    upstream = jnp.asarray(rng.normal(size=shape), case.dtype)
     weights = ()
     if case.part == "linear":
         kernel = jnp.asarray(rng.normal(0.0, size**-0.5, (size, size)), "float32")

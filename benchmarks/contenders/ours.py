@@ -26,17 +26,17 @@ def build(case: Case, *, compiled: bool) -> dict[str, Run]:
         }
     rng = np.random.default_rng(0)
     x = rng.normal(0.3, 1.0, (case.batch * case.steps, *case.shape)).astype("float32")
-    lif = LIF(time_steps=case.steps)
+    lif = LIF(time_steps=case.steps, dtype=case.dtype)
     layers = [lif]
     if case.part == "linear":
         layers.insert(0, keras.layers.Dense(case.shape[0]))
-    model = keras.Sequential([keras.Input(case.shape), *layers])
+    model = keras.Sequential([keras.Input(case.shape, dtype=case.dtype), *layers])
     upstream = rng.normal(size=x.shape).astype("float32")
     return {
         "tensorflow": _tensorflow,
         "jax": _jax,
         "torch": _torch,
-    }[keras.backend.backend()](model, x, upstream)
+    }[keras.backend.backend()](model, *_cast(case, x, upstream))
 
 
 def network(case: Case) -> keras.Model:
@@ -86,10 +86,13 @@ def _layer(y: Any, kind: str, numbers: list[Any], case: Case) -> Any:
     return made()(y)
 
 
+def _cast(case: Case, *arrays: Any) -> list[Any]:
+    return [keras.ops.cast(array, case.dtype) for array in arrays]
+
+
 def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
     import tensorflow as tf
 
-    x, upstream = tf.constant(x), tf.constant(upstream)
     weights = model.trainable_weights
 
     @tf.function(autograph=False)
@@ -113,7 +116,6 @@ def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
 
     from benchmarks.contenders.jax_common import layer_runs
 
-    x, upstream = jax.numpy.asarray(x), jax.numpy.asarray(upstream)
     weights = [w.value for w in model.trainable_variables]
     others = [w.value for w in model.non_trainable_variables]
 

@@ -80,6 +80,8 @@ def layer_case(case: Case, neurons: Callable[[Any], Any], *, compiled: bool) -> 
     shape = (case.steps, case.batch, size)
     x = rng.normal(0.3, 1.0, shape).astype("float32")
     upstream = rng.normal(size=shape).astype("float32")
+    dtype = getattr(torch, case.dtype)
+    x, upstream = (torch.as_tensor(a, dtype=dtype) for a in (x, upstream))
     return layer_runs(run, x, upstream, list(dense.parameters()) if dense else [])
 
 
