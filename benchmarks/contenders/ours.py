@@ -112,7 +112,6 @@ def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
 
 
 def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
-    import jax
 
     from benchmarks.contenders.jax_common import layer_runs
 
