@@ -51,10 +51,11 @@ def main() -> None:
         versions |= seen
         say(f"{case.name}: {time.time() - start:.0f} s")
         results.write(found, out / f"benchmarks_{arguments.device}.csv")
-        page = _page(found, versions, arguments)
-        (out / f"benchmarks_{arguments.device}.md").write_text(page, encoding="utf-8")
     if any(m.case.part == "neuron" for m in found):
         results.draw(found, out / f"benchmarks_{arguments.device}.png")
+    page = _page(found, versions, arguments)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"benchmarks_{arguments.device}.md").write_text(page, encoding="utf-8")
     say(page)
 
 
