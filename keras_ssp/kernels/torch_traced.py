@@ -28,7 +28,10 @@ def traced(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Part:
-    """`part` for any batch and number of neurons; itself if these are written in it.
+    """`part` for any batch and number of neurons.
+
+    It is `part` itself where a trace would not do: if sizes are written in it, if it
+    asks for values, or draws numbers.
 
     Args:
         part: Takes the input, parameters, for the way back the gradients, and states
@@ -59,9 +62,12 @@ def traced(
         return found
 
     # A tensor for each argument: PyTorch tells them apart by identity.
-    with torch.no_grad():
-        graph = make_fx(whole)(*(tensor.clone() for tensor in flat))
-    if any(map(_tells_sizes, graph.graph.nodes)):
+    try:
+        with torch.no_grad():
+            graph = make_fx(whole)(*(tensor.clone() for tensor in flat))
+    except RuntimeError:  # it asks for values, as an `if` does
+        return part
+    if any(_tells_sizes(node) or _is_random(node) for node in graph.graph.nodes):
         return part
     _say_once(graph.graph)
     graph.recompile()
@@ -94,6 +100,10 @@ def _say_once(graph: torch.fx.Graph) -> None:
             node.replace_all_uses_with(made[key])
         made.setdefault(key, node)
     graph.eliminate_dead_code()
+
+
+def _is_random(node: Any) -> bool:
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
 
 
 def _tells_sizes(node: Any) -> bool:

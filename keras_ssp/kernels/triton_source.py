@@ -129,8 +129,11 @@ def _function(
     name: str, function: Callable[..., Any], given: Sequence[torch.Tensor]
 ) -> str:
     # A tensor for each argument: PyTorch tells them apart by identity.
-    with torch.no_grad():
-        traced = make_fx(function)(*(tensor.clone() for tensor in given))
+    try:
+        with torch.no_grad():
+            traced = make_fx(function)(*(tensor.clone() for tensor in given))
+    except RuntimeError as error:  # it asks for values, as an `if` does
+        raise NotImplementedError("The kernels in Triton know no values.") from error
     # The name of each value, or the number that it is.
     names: dict[Any, str | float] = {}
     lines: list[str] = []

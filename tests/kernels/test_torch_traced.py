@@ -24,6 +24,31 @@ class Shaped(type(LIF().dynamics())):
         return s * ops.broadcast_to(ops.ones(()), tuple(x.shape)), state
 
 
+class Deciding(type(LIF().dynamics())):
+    """As `LIF` where any input is positive, else silent: a trace knows no values."""
+
+    def forward(self, state, x, parameters):
+        s, state = super().forward(state, x, parameters)
+        return (s if bool(ops.any(x > 0.0)) else ops.zeros_like(s)), state
+
+
+class Drawing(type(LIF().dynamics())):
+    """As `LIF`, with two numbers drawn, of which one is taken from the other."""
+
+    def forward(self, state, x, parameters):
+        import torch
+
+        s, state = super().forward(state, x, parameters)
+        drawn = torch.rand_like(s) - torch.rand_like(s)
+        return s * ops.cast(drawn != 0.0, s.dtype), state
+
+
+def like_lif(kind):
+    dynamics = LIF().dynamics()
+    fields = {f.name: getattr(dynamics, f.name) for f in dataclasses.fields(dynamics)}
+    return kind(**fields)
+
+
 def spikes(dynamics, x):
     spec = LoopSpec(dynamics, x.shape[1], (), (False, False))
     parameters = map(ops.convert_to_tensor, np.float32([0.5, 1.0]))
@@ -39,7 +64,13 @@ def test_other_shapes_than_the_traced_one(shape):
         v = np.float32(0.5) * u + x[:, t]
         wanted.append(v >= 1.0)
         u = np.where(v >= 1.0, 0.0, v).astype("float32")
-    dynamics = LIF().dynamics()
-    fields = {f.name: getattr(dynamics, f.name) for f in dataclasses.fields(dynamics)}
-    for neurons in (dynamics, Shaped(**fields)):
-        np.testing.assert_array_equal(spikes(neurons, x), np.stack(wanted, 1))
+    for kind in (type(LIF().dynamics()), Shaped, Deciding, Drawing):
+        np.testing.assert_array_equal(spikes(like_lif(kind), x), np.stack(wanted, 1))
+
+
+def test_what_decides_by_values_decides_at_each_call():
+    x = np.full((2, 3, 4), 2.0, "float32")
+    dynamics = like_lif(Deciding)
+    assert spikes(dynamics, x).min() == 1.0
+    assert spikes(dynamics, -x).max() == 0.0
+    assert spikes(dynamics, x).min() == 1.0
