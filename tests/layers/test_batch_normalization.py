@@ -156,3 +156,19 @@ def test_counted_and_folded_as_keras_own():
     assert not any(isinstance(layer, KERAS) for layer in folded.layers)
     values = [keras.ops.convert_to_numpy(m(x)) for m in (folded, model)]
     np.testing.assert_allclose(*values, atol=1e-4)
+
+
+def test_training_takes_the_backends_own_kernel(monkeypatch):
+    """Or all above would hold of Keras' own norm, ten passes and all."""
+    if keras.backend.backend() == "jax":
+        pytest.skip("JAX' compiler joins the passes")
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("op by op")
+
+    norm, x = OURS(), data((4, 5, 3))
+    norm.build(x.shape)
+    monkeypatch.setattr(KERAS, "call", refuse)
+    norm(x, training=True)
+    with pytest.raises(AssertionError, match="op by op"):
+        norm(x, training=False)
