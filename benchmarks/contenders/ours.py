@@ -32,11 +32,12 @@ def build(case: Case, *, compiled: bool) -> dict[str, Run]:
         layers.insert(0, keras.layers.Dense(case.shape[0]))
     model = keras.Sequential([keras.Input(case.shape, dtype=case.dtype), *layers])
     upstream = rng.normal(size=x.shape).astype("float32")
+    x, upstream = (keras.ops.cast(array, case.dtype) for array in (x, upstream))
     return {
         "tensorflow": _tensorflow,
         "jax": _jax,
         "torch": _torch,
-    }[keras.backend.backend()](model, *_cast(case, x, upstream))
+    }[keras.backend.backend()](model, x, upstream)
 
 
 def network(case: Case) -> keras.Model:
@@ -86,10 +87,6 @@ def _layer(y: Any, kind: str, numbers: list[Any], case: Case) -> Any:
     return made()(y)
 
 
-def _cast(case: Case, *arrays: Any) -> list[Any]:
-    return [keras.ops.cast(array, case.dtype) for array in arrays]
-
-
 def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
     import tensorflow as tf
 
@@ -112,7 +109,6 @@ def _tensorflow(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
 
 
 def _jax(model: Any, x: Any, upstream: Any) -> dict[str, Run]:
-
     from benchmarks.contenders.jax_common import layer_runs
 
     weights = [w.value for w in model.trainable_variables]

@@ -69,7 +69,7 @@ def batch_norm(
         mean) of each feature, through which no gradient flows; `None` without a kernel.
     """
     backend = keras.backend.backend()
-    if backend == "jax":
+    if backend not in ("tensorflow", "torch"):
         return None
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return kernel.batch_norm(x, gamma, beta, epsilon)

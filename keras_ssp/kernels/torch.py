@@ -23,7 +23,7 @@ from keras_ssp.kernels.loop import (
     outputs_unrolled,
     totals,
 )
-from keras_ssp.kernels.torch_traced import Part, traced
+from keras_ssp.kernels.torch_traced import Part, loop_dtype, traced
 from keras_ssp.types import Tensor
 
 #: Steps of a chunk, on CPUs and on GPUs. States before chunks are kept for the backward
@@ -31,6 +31,7 @@ from keras_ssp.types import Tensor
 CHUNK = (8, 16)
 #: Values of a call, over all steps, from which on it is compiled.
 LEAST_COMPILED = 2**19
+_FORWARD, _BACKWARD = 0, 1
 
 
 def run_loop(
@@ -53,12 +54,12 @@ class _Loop(torch.autograd.Function):
             ctx.save_for_backward(x, *parameters)
             return ctx.kernels.forward(x, parameters)
         wide = _wide(x, parameters)
-        state = initial_state(x[:, 0].to(_dtype(x)), spec)
+        state = initial_state(x[:, 0].to(loop_dtype(x.dtype)), spec)
         before, parts = [], []
         for steps in _chunks(spec, x):
             before.append(state)
             part = _part(x, steps)
-            found, state = _forward(spec, x, part, wide)(part, wide, state)
+            found, state = _way(spec, _FORWARD, x, part, wide)(part, wide, state)
             parts.append(found)
         # States within chunks are recomputed on the way back.
         ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
@@ -93,7 +94,7 @@ def _back(
         state = tuple(kept[k * states : (k + 1) * states])
         gradients = [_part(gradient, steps) for gradient in upstream]
         part = _part(x, steps)
-        run = _backward(spec, x, part, wide)
+        run = _way(spec, _BACKWARD, x, part, wide)
         dx, d_state, terms = run(part, wide, gradients, state, d_state)
         dxs.append(dx)
         sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
@@ -108,7 +109,7 @@ def batch_norm(
     rows = x.numel() // features
     if rows < 2:  # which PyTorch refuses
         return None
-    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+    wide = loop_dtype(x.dtype)
     gamma, beta = gamma.to(wide), beta.to(wide)
     mean, variance = torch.zeros_like(gamma), torch.zeros_like(gamma)
     y = torch.nn.functional.batch_norm(
@@ -168,14 +169,6 @@ def _gpu_module() -> Any:
         return importlib.import_module("keras_ssp.kernels.triton")
     except ImportError:  # PyTorch for Windows comes without Triton
         return None
-
-
-def _forward(spec: LoopSpec, x: Tensor, part: Tensor, parameters: States) -> Part:
-    return _way(spec, 0, x, part, parameters)
-
-
-def _backward(spec: LoopSpec, x: Tensor, part: Tensor, parameters: States) -> Part:
-    return _way(spec, 1, x, part, parameters)
 
 
 def _way(spec: LoopSpec, way: int, x: Tensor, part: Tensor, parameters: States) -> Part:
@@ -254,12 +247,8 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _steps(values: Tensor) -> list[Tensor]:
-    return list(torch.unbind(values.to(_dtype(values)), dim=1))
+    return list(torch.unbind(values.to(loop_dtype(values.dtype)), dim=1))
 
 
 def _wide(x: Tensor, parameters: States) -> States:
-    return tuple(parameter.detach().to(_dtype(x)) for parameter in parameters)
-
-
-def _dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
+    return tuple(parameter.detach().to(loop_dtype(x.dtype)) for parameter in parameters)

@@ -18,6 +18,23 @@ Part = Callable[..., Any]
 _SAMPLES, _NEURONS = 2, 3
 
 
+def loop_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which states are kept, for input of a dtype."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def trace(
+    function: Callable[..., Any], given: Sequence[torch.Tensor]
+) -> torch.fx.GraphModule | None:
+    """The operations of a function of tensors; `None` if it asks for values."""
+    # A tensor for each argument: PyTorch tells them apart by identity.
+    try:
+        with torch.no_grad():
+            return make_fx(function)(*(tensor.clone() for tensor in given))
+    except RuntimeError:  # as an `if` does
+        return None
+
+
 @functools.lru_cache(maxsize=256)
 def traced(
     part: Part,
@@ -43,7 +60,7 @@ def traced(
         dtype: Of the input.
         device: Of all.
     """
-    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    wide = loop_dtype(dtype)
     zeros = functools.partial(torch.zeros, device=device)
     x = zeros((_SAMPLES, steps, _NEURONS), dtype=dtype)
     parameters = tuple(zeros((_NEURONS,) * n, dtype=wide) for n in dimensions)
@@ -61,11 +78,8 @@ def traced(
         found, found_structure = torch.utils._pytree.tree_flatten(part(*given))
         return found
 
-    # A tensor for each argument: PyTorch tells them apart by identity.
-    try:
-        with torch.no_grad():
-            graph = make_fx(whole)(*(tensor.clone() for tensor in flat))
-    except RuntimeError:  # it asks for values, as an `if` does
+    graph = trace(whole, flat)
+    if graph is None:
         return part
     if any(_tells_sizes(node) or _is_random(node) for node in graph.graph.nodes):
         return part

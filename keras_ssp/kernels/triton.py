@@ -21,6 +21,7 @@ import triton
 import triton.language as tl
 
 from keras_ssp.kernels.dynamics import LoopSpec
+from keras_ssp.kernels.torch_traced import loop_dtype
 from keras_ssp.kernels.triton_source import step_source
 from keras_ssp.types import Tensor
 
@@ -92,14 +93,15 @@ class TritonLoop:
         x = x.contiguous()
         batch, _, neurons = x.shape
         chunks, _ = _chunks(self.spec.time_steps)
-        wide = functools.partial(x.new_empty, dtype=_dtype(x.dtype))
+        wide = functools.partial(x.new_empty, dtype=loop_dtype(x.dtype))
         dx = torch.empty_like(x)
         sums = [
             wide((batch, neurons)) if is_learned else None
             for is_learned in self.spec.learned
         ]
-        kept = [wide((chunks, batch, neurons)) for _ in self.spec.dynamics.state]
-        written = [dx, *(s for s in sums if s is not None), *(kept if chunks else ())]
+        states = len(self.spec.dynamics.state) if chunks else 0
+        kept = [wide((chunks, batch, neurons)) for _ in range(states)]
+        written = [dx, *(s for s in sums if s is not None), *kept]
         given = [x, *_contiguous(parameters), *_contiguous(upstream)]
         _launch(self.back, x, [*given, *written])
         totals = (
@@ -107,10 +109,6 @@ class TritonLoop:
             for s, parameter in zip(sums, parameters, strict=True)
         )
         return dx, tuple(totals)
-
-
-def _dtype(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -141,11 +139,12 @@ def _loop(
         own: For each parameter whether each neuron has its own.
         wide: Whether places are counted in 64 bits.
     """
+    dtype = loop_dtype(dtype)
     try:
-        steps = step_source(spec, _dtype(dtype), device)
+        steps = step_source(spec, dtype, device)
     except NotImplementedError:
         return None
-    text = _Text(spec, _NAMES[_dtype(dtype)], own, wide)
+    text = _Text(spec, _NAMES[dtype], own, wide)
     source = "\n\n".join(
         [*steps, _forward_source(spec, text), _back_source(spec, text)]
     )
@@ -202,6 +201,15 @@ class _Text:
         given = ", ".join([*before, x, *self.parameters])
         return f"s, {', '.join(after)} = step({given})"
 
+    def advance(self, place: str) -> list[str]:
+        """One step on: its input, its spikes, and the states after it."""
+        x = self.load("x", "x_ref", place)
+        return [x, self.step(self.states, "x", self.states), *self.whole(self.states)]
+
+    def whole(self, names: Sequence[str]) -> list[str]:
+        """Values for the whole block, since a loop may not carry a number as well."""
+        return [f"{name} = nothing + {name}" for name in names]
+
     def walk(
         self, count: int, start: str, gradients: Sequence[str], carried: Sequence[str]
     ) -> list[str]:
@@ -221,16 +229,14 @@ class _Text:
             given = ", ".join([*states[t], f"x_{t}", *self.parameters, *gradients])
             lines.append(f"dx, {both} = back({given}, {both})")
             lines.append(self.store("dx_ref", at, "dx"))
-        return lines + [f"{name} = nothing + {name}" for name in carried]
+        return lines + self.whole(carried)
 
 
 def _forward_source(spec: LoopSpec, text: _Text) -> str:
     outputs = _names("y", 1 + len(spec.record))
     values = ["s", *(text.states[k] for k in spec.record)]
     body = [
-        text.load("x", "x_ref", "place"),
-        text.step(text.states, "x", text.states),
-        *(f"{name} = nothing + {name}" for name in text.states),
+        *text.advance("place"),
         *(
             text.store(f"{name}_ref", "place", value)
             for name, value in zip(outputs, values, strict=True)
@@ -255,11 +261,7 @@ def _back_source(spec: LoopSpec, text: _Text) -> str:
         pairs = [*zip(text.states, kept, strict=True)]
         place = "number + k * cells"
         keep = [text.store(f"{ref}_ref", place, name) for name, ref in pairs]
-        steps = [
-            text.load("x", "x_ref", f"place + (k * {CHUNK} + c) * neurons"),
-            text.step(text.states, "x", text.states),
-            *(f"{name} = nothing + {name}" for name in text.states),
-        ]
+        steps = text.advance(f"place + (k * {CHUNK} + c) * neurons")
         lines += [
             f"for k in range({chunks}):",
             *_indented([*keep, f"for c in range({CHUNK}):", *_indented(steps)]),

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from keras_ssp.kernels.dynamics import LoopSpec
 from keras_ssp.kernels.loop import step, step_back
+from keras_ssp.kernels.torch_traced import trace
 
 _aten = torch.ops.aten
 
@@ -128,12 +128,9 @@ def step_source(
 def _function(
     name: str, function: Callable[..., Any], given: Sequence[torch.Tensor]
 ) -> str:
-    # A tensor for each argument: PyTorch tells them apart by identity.
-    try:
-        with torch.no_grad():
-            traced = make_fx(function)(*(tensor.clone() for tensor in given))
-    except RuntimeError as error:  # it asks for values, as an `if` does
-        raise NotImplementedError("The kernels in Triton know no values.") from error
+    traced = trace(function, given)
+    if traced is None:
+        raise NotImplementedError("A neuron's step asks for values.")
     # The name of each value, or the number that it is.
     names: dict[Any, str | float] = {}
     lines: list[str] = []

@@ -1,7 +1,5 @@
 """Small calls on PyTorch run a trace: it must serve other shapes, or not be used."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ from keras import ops
 
 from keras_ssp import LIF
 from keras_ssp.kernels import LoopSpec, run_loop
+from tests.layers.neurons import like_lif
 
 pytestmark = [
     pytest.mark.every_backend,
@@ -41,12 +40,6 @@ class Drawing(type(LIF().dynamics())):
         s, state = super().forward(state, x, parameters)
         drawn = torch.rand_like(s) - torch.rand_like(s)
         return s * ops.cast(drawn != 0.0, s.dtype), state
-
-
-def like_lif(kind):
-    dynamics = LIF().dynamics()
-    fields = {f.name: getattr(dynamics, f.name) for f in dataclasses.fields(dynamics)}
-    return kind(**fields)
 
 
 def spikes(dynamics, x):

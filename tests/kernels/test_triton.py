@@ -12,7 +12,7 @@ import pytest
 
 from keras_ssp import LIF, surrogates
 from keras_ssp.kernels import LoopSpec
-from tests.layers.neurons import Adaptive
+from tests.layers.neurons import Adaptive, like_lif
 
 pytest.importorskip("triton", reason="the kernels for PyTorch on GPUs need Triton")
 pytestmark = [
@@ -116,8 +116,6 @@ def test_a_neuron_with_two_states_can_be_built_for_a_gpu():
 
 
 def test_what_has_no_line_in_triton_is_left_to_the_compiler():
-    import dataclasses
-
     from keras import ops
 
     class Sorting(type(LIF().dynamics())):
@@ -125,6 +123,4 @@ def test_what_has_no_line_in_triton_is_left_to_the_compiler():
             s, state = super().forward(state, x, parameters)
             return ops.sort(s), state
 
-    dynamics = LIF().dynamics()
-    fields = {f.name: getattr(dynamics, f.name) for f in dataclasses.fields(dynamics)}
-    assert built(Sorting(**fields), 4) is None
+    assert built(like_lif(Sorting), 4) is None

@@ -8,7 +8,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from keras_ssp import surrogates
+from keras_ssp import LIF, surrogates
 from keras_ssp.layers import Dynamics, SpikingLayer
 
 
@@ -121,3 +121,10 @@ class Recurrent(SpikingLayer):
         return self.add_weight(
             name="kernel", shape=(units, units), initializer="glorot_uniform"
         )
+
+
+def like_lif(kind):
+    """Dynamics of a kind of `LIF`'s, with what `LIF()` has."""
+    dynamics = LIF().dynamics()
+    fields = {f.name: getattr(dynamics, f.name) for f in dataclasses.fields(dynamics)}
+    return kind(**fields)
