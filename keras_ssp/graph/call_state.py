@@ -47,9 +47,13 @@ class CallState:
         default_factory=dict
     )
 
+    def counted(self, layer: keras.layers.Layer) -> int:
+        """How often `layer` ran before within this call."""
+        return self._counts.get(id(layer), 0)
+
     def count(self, layer: keras.layers.Layer) -> int:
         """How often `layer` ran before within this call; counts this time too."""
-        index = self._counts.get(id(layer), 0)
+        index = self.counted(layer)
         self._counts[id(layer)] = index + 1
         return index
 

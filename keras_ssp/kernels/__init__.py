@@ -25,7 +25,10 @@ _BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def run_loop(
-    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+    x: Tensor,
+    parameters: tuple[Tensor, ...],
+    spec: LoopSpec,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """Runs neurons over time.
 
@@ -39,9 +42,14 @@ def run_loop(
         parameters: Float32 tensors in the order of `spec.dynamics.parameters`, each a
             scalar or `(neurons,)`.
         spec: The static part of the loop.
+        weights: Float32 `(neurons,)`: what a penalty weighs spikes by. Its gradient
+            then costs no pass over memory of its own.
 
     Returns:
         Spikes, and each recorded state after its step, all `(batch, time, neurons)`.
+        With `weights` also the inlet, float32 zeros `(batch, time)`: a gradient that
+        reaches it reaches the spikes times the weights, and with `spec.only_fired`
+        only those that are 1.
     """
     backend = keras.backend.backend()
     if backend not in _BACKENDS:
@@ -50,7 +58,7 @@ def run_loop(
             f"Received: backend={backend!r}."
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
-    return tuple(kernel.run_loop(x, parameters, spec))
+    return tuple(kernel.run_loop(x, parameters, spec, weights))
 
 
 def batch_norm(
@@ -73,6 +81,21 @@ def batch_norm(
         return None
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
     return kernel.batch_norm(x, gamma, beta, epsilon)
+
+
+def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
+    """Weighted sums of rows in one pass over memory, if the backend has one.
+
+    Args:
+        x: Float32, `(rows, n)`.
+        weights: Float32, `(n,)`.
+
+    Returns:
+        Float32 `(rows,)`, exact where every sum of whole numbers is below 2^24; `None`
+        where only several passes would be.
+    """
+    kernel = importlib.import_module(f"keras_ssp.kernels.{keras.backend.backend()}")
+    return kernel.row_sums(x, weights)
 
 
 def constant(value: TensorLike, dtype: str) -> Tensor:

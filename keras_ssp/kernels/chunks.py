@@ -26,8 +26,10 @@ from keras import ops
 
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
 from keras_ssp.kernels.loop import (
+    Inlet,
     States,
     backward_unrolled,
+    entered,
     forward_unrolled,
     initial_state,
     outputs_unrolled,
@@ -97,6 +99,7 @@ def backward_chunked(
     upstream: Sequence[Tensor],
     spec: LoopSpec,
     backend: Backend,
+    inlet: Inlet | None = None,
 ) -> tuple[Tensor, States]:
     """Gradient with respect to the input, and to each parameter.
 
@@ -107,6 +110,7 @@ def backward_chunked(
         upstream: Gradient that reaches the spikes, then each recorded state.
         spec: The loop.
         backend: What the backend lends.
+        inlet: What enters beside the gradient of the spikes.
     """
     steps = _Steps(x, spec, backend)
     before, after = kept
@@ -115,6 +119,9 @@ def backward_chunked(
         choose: Callable[[Tensor], list[Tensor]], state: States, reaching: States
     ) -> tuple[list[Tensor], States, States]:
         gradients = [choose(gradient) for gradient in upstream]
+        if inlet is not None:
+            # Step by step: of all steps at once, it would go through memory.
+            gradients[0] = list(map(entered, gradients[0], inlet.steps(choose)))
         return backward_unrolled(
             choose(x), parameters, gradients, spec, state, reaching
         )

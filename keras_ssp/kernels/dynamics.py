@@ -105,12 +105,14 @@ class LoopSpec:
         time_steps: T.
         record: Numbers of the states that are returned along with the spikes.
         learned: For each parameter whether its gradient is wanted.
+        only_fired: Whether what enters by the inlet reaches only spikes that are 1.
     """
 
     dynamics: Dynamics
     time_steps: int
     record: tuple[int, ...] = ()
     learned: tuple[bool, ...] = ()
+    only_fired: bool = False
 
 
 def is_nan(values: Tensor) -> Tensor:

@@ -19,8 +19,11 @@ from keras_ssp.kernels.chunks import (
 )
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
 from keras_ssp.kernels.loop import (
+    Inlet,
     States,
+    all_entered,
     initial_state,
+    inlet_of,
     step,
     step_back,
     totals,
@@ -30,31 +33,46 @@ from keras_ssp.types import Tensor
 
 
 def run_loop(
-    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+    x: Tensor,
+    parameters: tuple[Tensor, ...],
+    spec: LoopSpec,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
-    return tuple(_with_gradient(spec)(x, tuple(map(jnp.asarray, parameters))))
+    parameters = tuple(map(jnp.asarray, parameters))
+    return tuple(_with_gradient(spec)(x, parameters, weights))
 
 
 @functools.lru_cache(maxsize=256)
 def _with_gradient(spec: LoopSpec) -> Callable[..., tuple[Tensor, ...]]:
     @jax.custom_vjp
-    def run(x: Tensor, parameters: States) -> tuple[Tensor, ...]:
-        return _forward(spec, x, parameters)[0]
+    def run(
+        x: Tensor, parameters: States, weights: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        return forward(x, parameters, weights)[0]
 
     def forward(
-        x: Tensor, parameters: States
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, States, Any]]:
+        x: Tensor, parameters: States, weights: Tensor | None
+    ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
         outputs, kept = _forward(spec, x, parameters)
-        return outputs, (x, parameters, kept)
+        fired = outputs[0] if spec.only_fired else jnp.zeros((), x.dtype)
+        inlets = () if weights is None else (jnp.zeros(x.shape[:2], "float32"),)
+        return (*outputs, *inlets), (x, parameters, kept, weights, fired)
 
     def backward(
-        kept: tuple[Tensor, States, Any], upstream: States
-    ) -> tuple[Tensor, States]:
-        return _backward(spec, *kept, upstream)
+        kept: tuple[Any, ...], upstream: States
+    ) -> tuple[Tensor, States, None]:
+        x, parameters, states, weights, fired = kept
+        upstream, inlet = inlet_of(upstream, fired, weights, spec)
+        return *_backward(spec, x, parameters, states, upstream, inlet), None
 
     run.defvjp(forward, backward)
     return run
+
+
+def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
+    """See `keras_ssp.kernels.row_sums`."""
+    return jnp.sum(x * weights, axis=1)  # which XLA does in one pass
 
 
 def _scan(
@@ -91,17 +109,25 @@ def _forward(
 
 
 def _backward(
-    spec: LoopSpec, x: Tensor, parameters: States, kept: Any, upstream: States
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    kept: Any,
+    upstream: States,
+    inlet: Inlet | None,
 ) -> tuple[Tensor, States]:
     wide = _wide(x, parameters)
     if _has_kernel(spec, x, parameters):
         from keras_ssp.kernels import pallas
 
+        upstream = all_entered(upstream, inlet)
         dx, d_parameters = pallas.backward(x, wide, upstream, spec)
     elif can_be_chunked(parameters):
-        dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND)
+        dx, d_parameters = backward_chunked(
+            x, wide, kept, upstream, spec, _BACKEND, inlet
+        )
     else:
-        gradients = [_time_first(gradient) for gradient in upstream]
+        gradients = list(map(_time_first, all_entered(upstream, inlet)))
         dx, d_parameters = _backward_scan(spec, _time_first(x), wide, gradients)
         dx = jnp.swapaxes(dx, 0, 1).astype(x.dtype)
     return dx, tuple(

@@ -6,11 +6,13 @@ keeps the state before each step, and walks back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import keras
 from keras import ops
 
-from keras_ssp.kernels.dynamics import LoopSpec, is_nan
+from keras_ssp.kernels.dynamics import LoopSpec, is_nan, loop_dtype
 from keras_ssp.types import Tensor
 
 States = tuple[Tensor, ...]
@@ -142,6 +144,60 @@ def step_back(
         for total, term, learned in zip(sums, terms, spec.learned, strict=True)
     )
     return dx, d_before, sums
+
+
+class Inlet(NamedTuple):
+    """What enters the walk back beside the gradient of the spikes.
+
+    Args:
+        weights: `(neurons,)`, in the dtype of the loop.
+        gradient: What reaches the inlet, `(batch, time, 1)`.
+        spikes: The spikes that it is to reach, `None` for all.
+    """
+
+    weights: Tensor
+    gradient: Tensor
+    spikes: Tensor | None
+
+    def steps(self, choose: Callable[[Tensor], list[Tensor]]) -> list[Inlet]:
+        """The same of single steps."""
+        gradients = choose(self.gradient)
+        if self.spikes is None:
+            return [Inlet(self.weights, gradient, None) for gradient in gradients]
+        both = zip(gradients, choose(self.spikes), strict=True)
+        return [Inlet(self.weights, *each) for each in both]
+
+
+def inlet_of(
+    upstream: Sequence[Tensor],
+    spikes: Tensor,
+    weights: Tensor | None,
+    spec: LoopSpec,
+) -> tuple[tuple[Tensor, ...], Inlet | None]:
+    """The gradients of spikes and recorded states, and what enters beside them."""
+    if weights is None:
+        return tuple(upstream), None
+    *others, gradient = upstream
+    dtype = loop_dtype(keras.backend.standardize_dtype(spikes.dtype))
+    gradient = ops.cast(gradient[..., None], dtype)
+    fired = spikes if spec.only_fired else None
+    return tuple(others), Inlet(ops.cast(weights, dtype), gradient, fired)
+
+
+def entered(ds: Tensor, inlet: Inlet) -> Tensor:
+    """The gradient of spikes, of all steps or of one, and what enters beside it."""
+    more = inlet.gradient * inlet.weights
+    if inlet.spikes is not None:
+        more = more * ops.cast(inlet.spikes, more.dtype)
+    return ops.cast(ds, more.dtype) + more
+
+
+def all_entered(upstream: States, inlet: Inlet | None) -> States:
+    """The gradients of spikes and recorded states, with what enters beside them."""
+    if inlet is None:
+        return upstream
+    ds = ops.cast(entered(upstream[0], inlet), upstream[0].dtype)
+    return ds, *upstream[1:]
 
 
 def totals(sums: States, parameters: States, spec: LoopSpec) -> States:

@@ -24,9 +24,12 @@ from keras_ssp.kernels.exporting import (
     without_gradient,
 )
 from keras_ssp.kernels.loop import (
+    Inlet,
     States,
+    all_entered,
     backward_unrolled,
     initial_state,
+    inlet_of,
     outputs_unrolled,
     step,
     step_back,
@@ -42,7 +45,10 @@ MAX_UNROLLED_STEPS = 16
 
 
 def run_loop(
-    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+    x: Tensor,
+    parameters: tuple[Tensor, ...],
+    spec: LoopSpec,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
     # Only a graph can leave Python, and to look whether it does takes a while.
@@ -55,13 +61,15 @@ def run_loop(
     @tf.custom_gradient
     def run(x: Tensor, *parameters: Tensor) -> tuple[tuple[Tensor, ...], Loop]:
         def grad(*upstream: Tensor) -> tuple[Tensor, ...]:
-            return backward(x, parameters, kept, upstream)
+            given, inlet = inlet_of(upstream, outputs[0], weights, spec)
+            return backward(x, parameters, kept, given, inlet)
 
         # Without stop_gradient an outer tape would also differentiate `forward`
         # itself, and keep every state for it.
         fixed = tuple(map(tf.stop_gradient, parameters))
         outputs, kept = forward(tf.stop_gradient(x), fixed)
-        return outputs, grad
+        inlets = () if weights is None else (tf.zeros(tf.shape(x)[:2]),)
+        return (*outputs, *inlets), grad
 
     return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
 
@@ -106,6 +114,16 @@ def batch_norm(
     return y, tf.stop_gradient(mean), tf.stop_gradient(variance * (rows - 1.0) / rows)
 
 
+def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
+    """See `keras_ssp.kernels.row_sums`."""
+    # On GPUs, products of matrices may be those of numbers cut to 11 bits.
+    if tf.config.list_physical_devices("GPU") or (
+        tf.inside_function() and leaves_python()
+    ):
+        return None
+    return tf.linalg.matvec(x, weights)
+
+
 def is_tracing() -> bool:
     """Whether what runs is being traced into a graph."""
     return not tf.executing_eagerly()
@@ -142,12 +160,17 @@ def _forward_compiled(
 
 
 def _backward_compiled(
-    spec: LoopSpec, x: Tensor, parameters: States, kept: Any, upstream: States
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    kept: Any,
+    upstream: States,
+    inlet: Inlet | None,
 ) -> tuple[Tensor, ...]:
     if not can_be_chunked(parameters):
-        return _backward_while(spec, x, parameters, kept, upstream)
+        return _backward_while(spec, x, parameters, kept, upstream, inlet)
     wide = _wide_all(x, parameters)
-    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND)
+    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND, inlet)
     return dx, *_narrow_all(d_parameters, parameters)
 
 
@@ -160,8 +183,14 @@ def _forward(
 
 
 def _backward(
-    spec: LoopSpec, x: Tensor, parameters: States, _kept: Any, upstream: States
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    _kept: Any,
+    upstream: States,
+    inlet: Inlet | None,
 ) -> tuple[Tensor, ...]:
+    upstream = all_entered(upstream, inlet)
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     state = initial_state(xs[0], spec)
     gradients = [_steps(spec, gradient) for gradient in upstream]
@@ -187,8 +216,14 @@ def _forward_while(
 
 
 def _backward_while(
-    spec: LoopSpec, x: Tensor, parameters: States, _kept: Any, upstream: States
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    _kept: Any,
+    upstream: States,
+    inlet: Inlet | None,
 ) -> tuple[Tensor, ...]:
+    upstream = all_entered(upstream, inlet)
     wide = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
     gradients = [_time_first(_wide(gradient)) for gradient in upstream]

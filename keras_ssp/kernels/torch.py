@@ -17,9 +17,12 @@ import torch
 
 from keras_ssp.kernels.dynamics import LoopSpec
 from keras_ssp.kernels.loop import (
+    Inlet,
     States,
     backward_unrolled,
+    entered,
     initial_state,
+    inlet_of,
     outputs_unrolled,
     totals,
 )
@@ -35,11 +38,14 @@ _FORWARD, _BACKWARD = 0, 1
 
 
 def run_loop(
-    x: Tensor, parameters: tuple[Tensor, ...], spec: LoopSpec
+    x: Tensor,
+    parameters: tuple[Tensor, ...],
+    spec: LoopSpec,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
     outputs: tuple[Tensor, ...] = _Loop.apply(
-        spec, x, *map(torch.as_tensor, parameters)
+        spec, weights, x, *map(torch.as_tensor, parameters)
     )
     return outputs
 
@@ -47,45 +53,81 @@ def run_loop(
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, spec: LoopSpec, x: Tensor, *parameters: Tensor
+        ctx: Any,
+        spec: LoopSpec,
+        weights: Tensor | None,
+        x: Tensor,
+        *parameters: Tensor,
     ) -> tuple[Tensor, ...]:
-        ctx.spec, ctx.kernels = spec, _kernels(spec, x, parameters)
+        ctx.spec, ctx.weights = spec, weights
+        ctx.kernels = _kernels(spec, x, parameters)
+        kept: States = ()
         if ctx.kernels is not None:
-            ctx.save_for_backward(x, *parameters)
-            return ctx.kernels.forward(x, parameters)
-        wide = _wide(x, parameters)
-        state = initial_state(x[:, 0].to(loop_dtype(x.dtype)), spec)
-        before, parts = [], []
-        for steps in _chunks(spec, x):
-            before.append(state)
-            part = _part(x, steps)
-            found, state = _way(spec, _FORWARD, x, part, wide)(part, wide, state)
-            parts.append(found)
-        # States within chunks are recomputed on the way back.
-        ctx.save_for_backward(x, *parameters, *(s for kept in before for s in kept))
-        return tuple(map(_joined, zip(*parts, strict=True)))
+            outputs = ctx.kernels.forward(x, parameters)
+        else:
+            outputs, kept = _run(spec, x, _wide(x, parameters))
+        ctx.fires = spec.only_fired and weights is not None
+        fired = outputs[:1] if ctx.fires else ()
+        ctx.save_for_backward(x, *parameters, *kept, *fired)
+        if weights is None:
+            return outputs
+        return *outputs, x.new_zeros(x.shape[:2], dtype=torch.float32)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         spec = ctx.spec
         count = len(spec.dynamics.parameters)
         x, *kept = ctx.saved_tensors
+        spikes = kept.pop() if ctx.fires else x
         parameters, kept = kept[:count], kept[count:]
+        upstream, inlet = inlet_of(upstream, spikes, ctx.weights, spec)
         if ctx.kernels is not None:
+            upstream = _all_entered(upstream, inlet)
             dx, found = ctx.kernels.backward(x, parameters, upstream)
         else:
-            dx, found = _back(spec, x, _wide(x, parameters), upstream, kept)
+            dx, found = _back(spec, x, _wide(x, parameters), upstream, inlet, kept)
         narrow = (
             None if gradient is None else gradient.to(parameter.dtype)
             for gradient, parameter in zip(found, parameters, strict=True)
         )
-        return None, dx, *narrow
+        return None, None, dx, *narrow
+
+
+def _all_entered(upstream: States, inlet: Inlet | None) -> States:
+    """The gradients of the outputs, with what enters beside that of the spikes."""
+    if inlet is None:
+        return upstream
+    gradient = inlet.gradient if inlet.spikes is None else inlet.gradient * inlet.spikes
+    # One pass over memory.
+    ds = torch.addcmul(upstream[0].to(gradient.dtype), gradient, inlet.weights)
+    return ds.to(upstream[0].dtype), *upstream[1:]
+
+
+def _run(spec: LoopSpec, x: Tensor, wide: States) -> tuple[tuple[Tensor, ...], States]:
+    """Chunk by chunk: the outputs, and the states before each chunk."""
+    state = initial_state(x[:, 0].to(loop_dtype(x.dtype)), spec)
+    before: list[Tensor] = []
+    parts = []
+    for steps in _chunks(spec, x):
+        # States within chunks are computed again on the way back.
+        before += state
+        part = _part(x, steps)
+        found, state = _way(spec, _FORWARD, x, part, wide)(part, wide, state)
+        parts.append(found)
+    return tuple(map(_joined, zip(*parts, strict=True))), tuple(before)
 
 
 def _back(
-    spec: LoopSpec, x: Tensor, wide: States, upstream: States, kept: States
+    spec: LoopSpec,
+    x: Tensor,
+    wide: States,
+    upstream: States,
+    inlet: Inlet | None,
+    kept: States,
 ) -> tuple[Tensor, States]:
     """Chunk by chunk, from the last: gradients of `x` and the parameters."""
+    if _is_small(x):
+        upstream, inlet = _all_entered(upstream, inlet), None
     states = len(spec.dynamics.state)
     dxs = []
     d_state = tuple(map(torch.zeros_like, kept[:states]))
@@ -95,7 +137,8 @@ def _back(
         gradients = [_part(gradient, steps) for gradient in upstream]
         part = _part(x, steps)
         run = _way(spec, _BACKWARD, x, part, wide)
-        dx, d_state, terms = run(part, wide, gradients, state, d_state)
+        more = _part_of_inlet(inlet, steps)
+        dx, d_state, terms = run(part, wide, gradients, state, d_state, *more)
         dxs.append(dx)
         sums = tuple(a + b for a, b in zip(sums, terms, strict=True))
     return _joined(dxs[::-1]), totals(sums, wide, spec)
@@ -126,6 +169,12 @@ def batch_norm(
     return y.movedim(1, -1), mean, variance * ((rows - 1) / rows)
 
 
+def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
+    """See `keras_ssp.kernels.row_sums`."""
+    # On GPUs, products of matrices may be those of numbers cut to 11 bits.
+    return torch.mv(x, weights) if x.device.type == "cpu" else None
+
+
 def is_tracing() -> bool:
     """Whether what runs is being traced by the compiler."""
     return torch.compiler.is_compiling()
@@ -146,9 +195,12 @@ def _backward_part(
     upstream: list[Tensor],
     state: States,
     d_state: States,
+    *inlet: Any,
 ) -> tuple[Tensor, States, States]:
     """Some steps back: gradients of `x` and `state`, and the parameters' terms."""
     gradients = [_steps(gradient) for gradient in upstream]
+    if inlet:
+        gradients[0] = list(map(entered, gradients[0], Inlet(*inlet).steps(_steps)))
     dxs, d_state, sums = backward_unrolled(
         _steps(x), parameters, gradients, spec, state, d_state
     )
@@ -175,7 +227,7 @@ def _way(spec: LoopSpec, way: int, x: Tensor, part: Tensor, parameters: States) 
     # Inside another compiled function, that one compiles all.
     if torch.compiler.is_compiling():
         return _plain(spec)[way]
-    if x.numel() >= LEAST_COMPILED:
+    if not _is_small(x):
         return _compiled(spec)[way]
     return traced(
         _plain(spec)[way],
@@ -186,6 +238,10 @@ def _way(spec: LoopSpec, way: int, x: Tensor, part: Tensor, parameters: States) 
         x.dtype,
         x.device,
     )
+
+
+def _is_small(x: Tensor) -> bool:
+    return x.numel() < LEAST_COMPILED and not torch.compiler.is_compiling()
 
 
 @functools.lru_cache(maxsize=256)
@@ -240,6 +296,13 @@ def _chunks(spec: LoopSpec, x: Tensor) -> list[slice]:
 def _part(values: Tensor, steps: slice) -> Tensor:
     # Detached: the compiler looks at where values come from, and compiles anew for it.
     return values.detach()[:, steps]
+
+
+def _part_of_inlet(inlet: Inlet | None, steps: slice) -> tuple[Any, ...]:
+    if inlet is None:
+        return ()
+    spikes = None if inlet.spikes is None else _part(inlet.spikes, steps)
+    return inlet.weights, _part(inlet.gradient, steps), spikes
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

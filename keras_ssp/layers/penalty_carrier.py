@@ -39,15 +39,27 @@ class LayerPenalty(Protocol):
     def factor(self) -> float:
         """What the layer's Omega is multiplied by in the sum of its group."""
 
+    def place(self, layer: PenaltyCarrier, index: int) -> PlacedPenalty:
+        """The penalty at the layer's call number `index` in the outermost call."""
+
+
+class PlacedPenalty(Protocol):
+    """What a spiking layer asks of its penalty while it runs."""
+
+    @property
+    def only_fired(self) -> bool:
+        """Whether only spikes that are 1 have a gradient."""
+
+    def loop_weights(self) -> Tensor | None:
+        """Weights `(neurons,)` that `kernels.run_loop` is to be given, if any."""
+
     def loss(
-        self,
-        layer: PenaltyCarrier,
-        index: int,
-        spikes: Tensor,
-        steps: int,
-        call: CallState,
+        self, spikes: Tensor, steps: int, call: CallState, inlet: Tensor | None
     ) -> Tensor | None:
-        """The loss, without lambda, that one call of the layer is to add, if any."""
+        """The loss, without lambda, that the call is to add, if any.
+
+        `inlet` is that of the loop where it was given the weights.
+        """
 
 
 class PenaltyCarrier(EventSource, TimedLayer):
@@ -93,12 +105,33 @@ class PenaltyCarrier(EventSource, TimedLayer):
             layer.bind_penalty(keras.saving.deserialize_keras_object(penalty), weight)
         return layer
 
-    def emit(self, spikes: Tensor, steps: int, call: CallState) -> None:
-        """Tells who listens of the spikes, and adds the penalty on them to the loss."""
-        index = self.announce(spikes, steps, call)
+    def placed_penalty(self, call: CallState) -> PlacedPenalty | None:
+        """The penalty on what the layer is about to emit, if any."""
         if self._penalty is None or leaves_python():
+            return None
+        return self._penalty.place(self, call.counted(self))
+
+    def emit(
+        self,
+        spikes: Tensor,
+        steps: int,
+        call: CallState,
+        placed: PlacedPenalty | None = None,
+        inlet: Tensor | None = None,
+    ) -> None:
+        """Tells who listens of the spikes, and adds the penalty on them to the loss.
+
+        Args:
+            spikes: `(batch * steps, ...)`.
+            steps: T.
+            call: The outermost call under way.
+            placed: The penalty on them.
+            inlet: Where its gradient enters the loop, if the loop has its weights.
+        """
+        self.announce(spikes, steps, call)
+        if placed is None:
             return
-        loss = self._penalty.loss(self, index, spikes, steps, call)
+        loss = placed.loss(spikes, steps, call, inlet)
         if loss is not None:
             loss = self.penalty_weight * call.with_cleared(self, loss)
             # Keras adds losses up in its own default dtype, and wants them in it.

@@ -172,27 +172,34 @@ class SpikingLayer(PenaltyCarrier):
         call = graph.call_state()
         steps = self.running_steps(inputs, call)
         dynamics = self.dynamics()
+        placed = self.placed_penalty(call)
+        padded = call.valid is not None and steps > 1
+        weights = None if placed is None or padded else placed.loop_weights()
         # Compiled loops are kept by the spec: the same arguments, the same loop.
         spec = LoopSpec(
             dynamics=dynamics,
             time_steps=steps,
             record=(dynamics.state.index("potential"),) * self.return_potential,
             learned=tuple(map(self.learns, dynamics.parameters)),
+            only_fired=placed is not None and weights is not None and placed.only_fired,
         )
         shape = ops.shape(inputs)
         # Neurons on one axis: the loop does not care for their arrangement. (Not -1: of
         # an empty batch, as one of several replicas may get, it cannot be known.)
         folded = ops.reshape(inputs, (shape[0] // steps, steps, math.prod(shape[1:])))
         restore = None
-        if call.valid is not None and steps > 1:
+        if padded:
             valid = ops.reshape(call.valid, (shape[0] // steps, steps))
             folded, restore = real_steps_first(folded, valid)
         parameters = tuple(map(self.parameter, dynamics.parameters))
-        found = run_loop(folded, parameters, spec)
+        found = run_loop(folded, parameters, spec, weights)
+        inlet = None
+        if weights is not None:
+            found, inlet = found[:-1], found[-1]
         if restore is not None:
             found = tuple(map(restore, found))
         outputs = [ops.reshape(y, shape) for y in found]
-        self.emit(outputs[0], steps, call)
+        self.emit(outputs[0], steps, call, placed, inlet)
         # Not where `keras.RematScope` has made a tensor of it.
         if isinstance(training, bool) and training:
             self.watch.see(outputs[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from keras_ssp import graph
 from keras_ssp.graph import CallState
 from keras_ssp.layers import SpikingLayer
 from keras_ssp.penalties.family import SpikePenalty
-from keras_ssp.penalties.terms import Terms, batch_mean, running_terms
+from keras_ssp.penalties.terms import Terms, Weighed, batch_mean, running_terms
 from keras_ssp.synapses.taps import Tap
 from keras_ssp.types import Config, Tensor
 
@@ -66,37 +67,25 @@ class BoundPenalty:
 
     def value(self, index: int, spikes: Tensor, steps: int) -> Tensor:
         """Omega of one call for each sample, normalised if asked for."""
+        return self._weighed(index).value(spikes, steps)
+
+    def _weighed(self, index: int) -> Weighed:
         # Modulo: the outermost call may hold several calls of the model.
         taps = self.taps[index % len(self.taps)]
-        return self.penalty.value(taps, spikes, steps) / self.scale
+        return Weighed(self.penalty, tuple(taps), self.scale)
 
-    def loss(
-        self,
-        layer: SpikingLayer,
-        index: int,
-        spikes: Tensor,
-        steps: int,
-        call: CallState,
-    ) -> Tensor | None:
-        """The loss, without lambda, that one call of the layer is to add, if any.
+    def place(self, layer: SpikingLayer, index: int) -> PlacedPenalty:
+        """The penalty at one call of the layer.
 
         Args:
             layer: The layer.
             index: How often it ran before in the outermost call.
-            spikes: Its spikes, `(batch * steps, ...)`.
-            steps: T.
-            call: The outermost call under way.
         """
         terms = self._running(layer)
-        runs = len(self.taps) if terms is None else terms.runs[id(layer)]
-        # The outermost call may run the model several times.
-        omegas = call.omegas.setdefault((self.group, index // runs), [])
         if terms is None:
-            omegas.append(batch_mean(self.value(index, spikes, steps)))
-            return self.penalty.combined(omegas, self.calls)
-        key = (id(layer), index % runs)
-        omegas.append(terms.omega(key, index, spikes, steps, call))
-        return self.penalty.combined(omegas, terms.calls[self.group])
+            return PlacedPenalty(self, layer, index, self._weighed(index), None)
+        term = terms.at[id(layer), index % terms.runs[id(layer)]]
+        return PlacedPenalty(self, layer, index, term, terms)
 
     def _running(self, layer: SpikingLayer) -> Terms | None:
         """The terms of the model that runs, `None` where no graph tells them."""
@@ -134,3 +123,54 @@ class BoundPenalty:
             config.get("group", ""),
             config.get("factor", 1.0),
         )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlacedPenalty:
+    """A penalty at one call of a layer; see `keras_ssp.layers.LayerPenalty`.
+
+    Args:
+        bound: The penalty as the layer carries it.
+        layer: The layer.
+        index: How often it ran before in the outermost call, in which the model may
+            run several times.
+        weighed: What its spikes are weighed by there.
+        terms: The terms of the model that runs, `None` where no graph tells them.
+    """
+
+    bound: BoundPenalty
+    layer: SpikingLayer
+    index: int
+    weighed: Weighed
+    terms: Terms | None
+
+    @property
+    def only_fired(self) -> bool:
+        """Whether the gradient `w * s^(p-1)` is that of spikes alone."""
+        return self.bound.penalty.p > 1.0
+
+    def loop_weights(self) -> Tensor | None:
+        """What the time loop is to weigh spikes by, if it can."""
+        return self.weighed.loop_weights()
+
+    def loss(
+        self, spikes: Tensor, steps: int, call: CallState, inlet: Tensor | None
+    ) -> Tensor | None:
+        """The loss, without lambda, that the call is to add, if any.
+
+        Args:
+            spikes: The layer's spikes, `(batch * steps, ...)`.
+            steps: T.
+            call: The outermost call under way.
+            inlet: Where the gradient enters the loop, if `loop_weights` were given it.
+        """
+        terms, bound = self.terms, self.bound
+        runs = len(bound.taps) if terms is None else terms.runs[id(self.layer)]
+        omegas = call.omegas.setdefault((bound.group, self.index // runs), [])
+        omega = batch_mean(self.weighed.value(spikes, steps, inlet))
+        if terms is not None:
+            key = (id(self.layer), self.index % runs)
+            omega = omega + terms.omega_beside(key, self.index, call)
+        omegas.append(omega)
+        calls = bound.calls if terms is None else terms.calls[bound.group]
+        return bound.penalty.combined(omegas, calls)

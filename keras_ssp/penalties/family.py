@@ -66,6 +66,28 @@ class SpikePenalty(abc.ABC):
         value = ops.stop_gradient(squared)
         return value / self.p + 0.5 * (squared - value)
 
+    def takes_inlet(self, taps: Sequence[Tap]) -> bool:
+        """Whether `value` has no gradient but `w_{l,i} * s^(p-1)`, a number a neuron.
+
+        The time loop then takes it in (`keras_ssp.kernels.run_loop`).
+        """
+        own = type(self).value is SpikePenalty.value
+        return own and len(taps) == 1 and not taps[0].path
+
+    def value_of_inlet(
+        self, taps: Sequence[Tap], spikes: Tensor, steps: int, inlet: Tensor
+    ) -> Tensor:
+        """The same as `value`, with the gradient by the loop's inlet.
+
+        Args:
+            taps: The weights, as `takes_inlet` has allowed them.
+            spikes: Spikes, 0 or 1, `(batch * steps, ...)`: `s^p = s`.
+            steps: T.
+            inlet: Zeros, `(batch, steps)`.
+        """
+        found = per_sample(taps, ops.stop_gradient(spikes), steps)
+        return found / self.p + ops.sum(inlet, axis=1)
+
     def combined(self, omegas: list[Tensor], calls: int) -> Tensor | None:
         """The loss without lambda that the layer which ran last is to add.
 

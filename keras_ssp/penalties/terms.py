@@ -10,10 +10,12 @@ new head, or a part of a penalised network is weighed by the synapses that are t
 from __future__ import annotations
 
 import dataclasses
+import math
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ssp import graph
@@ -33,24 +35,58 @@ PenaltyOf = Callable[[keras.layers.Layer], tuple[SpikePenalty, str, float] | Non
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Term:
-    """The penalty at one place where events are made.
+class Weighed:
+    """A penalty, and what it weighs events by.
 
     Args:
-        site: The place.
         penalty: The penalty.
         taps: The weights `w_{l,i}`.
         scale: What Omega is divided by.
     """
 
-    site: Site
     penalty: SpikePenalty
     taps: tuple[Tap, ...]
     scale: float
 
-    def value(self, spikes: Tensor, steps: int) -> Tensor:
-        """Omega of each sample, normalised if asked for, `(batch,)`."""
-        return self.penalty.value(self.taps, spikes, steps) / self.scale
+    def value(self, spikes: Tensor, steps: int, inlet: Tensor | None = None) -> Tensor:
+        """Omega of each sample, normalised if asked for, `(batch,)`.
+
+        Args:
+            spikes: The events, `(batch * steps, ...)`.
+            steps: T.
+            inlet: Where the gradient enters the loop that made the spikes, by the
+                weights of `loop_weights`. Defaults to the spikes themselves.
+        """
+        if inlet is None:
+            value = self.penalty.value(self.taps, spikes, steps)
+        else:
+            value = self.penalty.value_of_inlet(self.taps, spikes, steps, inlet)
+        return value / self.scale
+
+    def loop_weights(self) -> Tensor | None:
+        """A weight for each neuron, `(neurons,)`, if there is no more to the gradient.
+
+        `None` where it is not so simple, as above a max pooling.
+        """
+        if not self.penalty.takes_inlet(self.taps):
+            return None
+        (tap,) = self.taps
+        weights = ops.convert_to_tensor(np.asarray(tap.weight, "float32"))
+        return ops.reshape(ops.broadcast_to(weights, tap.size), (math.prod(tap.size),))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Term(Weighed):
+    """The penalty at one place where events are made.
+
+    Args:
+        penalty: The penalty.
+        taps: The weights `w_{l,i}`.
+        scale: What Omega is divided by.
+        site: The place.
+    """
+
+    site: Site
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,20 +109,16 @@ class Terms:
     calls: Mapping[str, int]
     sites: tuple[Site, ...]
 
-    def omega(
-        self, key: Key, index: int, spikes: Tensor, steps: int, call: CallState
-    ) -> Tensor:
-        """What one call of a penalised layer adds to Omega, batch mean.
+    def omega_beside(self, key: Key, index: int, call: CallState) -> Tensor | float:
+        """What one call of a penalised layer adds to Omega for others, batch mean.
 
         Args:
             key: The layer, and which of the model's calls of it this is.
             index: How often the layer ran before in the outermost call, in which the
                 model may run several times.
-            spikes: Its spikes.
-            steps: T.
             call: The outermost call.
         """
-        total = batch_mean(self.at[key].value(spikes, steps))
+        total: Tensor | float = 0.0
         for term in self.more.get(key, ()):
             made = _Made(call.made, self.runs, index // self.runs[key[0]])
             site = term.site
@@ -153,7 +185,7 @@ def make_terms(sites: Iterable[Site], penalty_of: PenaltyOf) -> Terms:
         largest = sum(s.steps * sum(t.total for t in taps) for s, _, taps in mine)
         for site, penalty, taps in mine:
             scale = largest if penalty.normalize and largest else 1.0
-            at[site.key] = Term(site, penalty, taps, scale)
+            at[site.key] = Term(penalty, taps, scale, site)
     return Terms(
         at,
         {key: tuple(at[s.key] for s in each) for key, each in more.items()},

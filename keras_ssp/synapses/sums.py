@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ssp.kernels import row_sums
 from keras_ssp.types import Array, Tensor
 
 _UNIT = 4096.0
@@ -32,6 +33,13 @@ def weighted_sum(events: Tensor, weight: Array, largest: float) -> Tensor:
     w = ops.convert_to_tensor(np.asarray(weight, "float32"))
     if largest >= EXACT:
         return _by_axes(events, w)
+    features = tuple(events.shape[1:])
+    if max(w.shape, default=1) > 1 and None not in features:
+        size = (math.prod(features),)
+        each = ops.reshape(ops.broadcast_to(w, features), size)
+        found = row_sums(ops.reshape(events, (ops.shape(events)[0], *size)), each)
+        if found is not None:
+            return found
     # Sum first where the weight is constant, then weigh what is left.
     shared = [k + 1 for k, n in enumerate(w.shape) if n == 1]
     if shared:

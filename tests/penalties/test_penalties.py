@@ -142,6 +142,29 @@ def test_gradient_is_psi_times_s_to_the_p_minus_1(p):
     np.testing.assert_allclose(dx, expected, rtol=1e-6)
 
 
+class Doubled(SynapticPenalty):
+    def value(self, taps, spikes, steps):
+        return 2.0 * super().value(taps, spikes, steps)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_a_value_of_its_own_has_its_own_gradient(p):
+    model = small_snn(3, threshold=0.3)
+    x = images(5)
+
+    def loss(x):
+        model(x)
+        return sum(model.losses)
+
+    found = []
+    for cls in (SynapticPenalty, Doubled):
+        penalize(model, cls(1e-3, p=p))
+        found.append(gradients(loss, [x], model.trainable_weights[:1])[2])
+    assert any(np.any(gradient) for gradient in found[0])
+    for gradient, doubled in zip(*found, strict=True):
+        np.testing.assert_allclose(doubled, 2.0 * gradient, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("p", POWERS)
 @pytest.mark.parametrize("time_steps", [1, 3])
 def test_penalty_is_the_energy(p, time_steps):
