@@ -73,17 +73,21 @@ def tf_augmented(x: Tensor, augment: Augmentation, seed: int, step: Tensor) -> T
     """`augmented` for TensorFlow: random numbers of `(seed, step)` alone."""
     import tensorflow as tf
 
-    rows, height, width = x.shape[0], x.shape[1], x.shape[2]
-    if augment.flip:
-        draw = tf.random.stateless_uniform((rows, 1, 1, 1), seed=tf.stack([seed, step]))
-        x = tf.where(draw < 0.5, x[:, :, ::-1], x)
-    if augment.pad:
-        pad, seeds = augment.pad, tf.stack([seed + 1, step])
+    n, height, width = x.shape[:3]
+    pad, columns = augment.pad, tf.range(width)[None]
+    if pad:
         offset = tf.random.stateless_uniform(
-            (rows, 2), seed=seeds, maxval=2 * pad + 1, dtype="int32"
+            (n, 2), seed=tf.stack([seed + 1, step]), maxval=2 * pad + 1, dtype="int32"
         )
         x = tf.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
         # One gather per axis: each image has its own window.
         x = tf.gather(x, offset[:, :1] + tf.range(height), axis=1, batch_dims=1)
-        x = tf.gather(x, offset[:, 1:] + tf.range(width), axis=2, batch_dims=1)
+        columns = columns + offset[:, 1:]
+    if augment.flip:
+        # By number of the column: to mirror all images and then choose takes longer
+        # than all the rest.
+        draw = tf.random.stateless_uniform((n, 1), seed=tf.stack([seed, step]))
+        columns = tf.where(draw < 0.5, width + 2 * pad - 1 - columns, columns)
+    if pad or augment.flip:
+        x = tf.gather(x, columns, axis=2, batch_dims=1)
     return x

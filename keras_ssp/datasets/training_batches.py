@@ -83,7 +83,11 @@ def _tensorflow(batches: TrainingBatches) -> Data:
 
     data, seed, steps = batches.data, batches.seed, batches.steps_per_epoch
     x, y = tf.constant(data.train.x), tf.one_hot(data.train.y, data.classes)
-    scale, shift = data.scale_and_shift()
+    # For each column as well: TensorFlow is slow where few channels are broadcast.
+    row = data.sample_shape[1:]
+    scale, shift = (
+        np.broadcast_to(values, row).ravel() for values in data.scale_and_shift()
+    )
 
     def epoch(e: Tensor) -> Data:
         order = tf.random.experimental.stateless_shuffle(
@@ -97,7 +101,8 @@ def _tensorflow(batches: TrainingBatches) -> Data:
     def batch(step: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         images = tf.gather(x, index)
         images = tf_augmented(images, batches.augmentation, seed, step)
-        return tf.cast(images, "float32") * scale + shift, tf.gather(y, index)
+        rows = tf.reshape(tf.cast(images, "float32"), (-1, len(scale)))
+        return tf.reshape(rows * scale + shift, images.shape), tf.gather(y, index)
 
     epochs = tf.data.Dataset.range(batches.first_epoch, 2**40)
     return epochs.flat_map(epoch).map(batch, num_parallel_calls=2).prefetch(2)

@@ -76,6 +76,37 @@ def test_batches_are_normalised_like_the_evaluation_data():
     assert all(row.round(4).tobytes() in known for row in x)
 
 
+@pytest.mark.parametrize("mean", [(0.5,), (0.2, 0.4, 0.6)])
+def test_each_channel_is_normalised_by_its_own_numbers(mean):
+    x = np.random.default_rng(0).integers(0, 256, (8, 5, 4, 3), dtype="uint8")
+    parts = [Split(x, np.arange(8))] * 3
+    data = ImageData("colours", 8, *parts, peak=255.0, mean=mean, std=mean)
+    ((found, y),) = take(data, 1, batch_size=8)
+    expected = ((x / 255 - mean) / mean)[y.argmax(axis=1)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pad", [0, 2])
+def test_mirror_images_are_whole(pad):
+    x = np.random.default_rng(1).integers(1, 256, (64, 5, 4, 3), dtype="uint8")
+    data = ImageData("colours", 64, *[Split(x, np.arange(64))] * 3)
+    change = Augmentation(pad=pad, flip=True)
+    ((found, y),) = take(data, 1, batch_size=64, augmentation=change)
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    mirrored = 0
+    for image, k in zip(found, y.argmax(axis=1), strict=True):
+        windows = [
+            (padded[k, top : top + 5, left : left + 4], top, left)
+            for top in range(2 * pad + 1)
+            for left in range(2 * pad + 1)
+        ]
+        straight = any(np.array_equal(image, w) for w, *_ in windows)
+        mirror = any(np.array_equal(image, w[:, ::-1]) for w, *_ in windows)
+        assert straight or mirror
+        mirrored += mirror and not straight
+    assert 16 < mirrored < 48
+
+
 def test_crops_move_images_by_at_most_the_padding_and_flips_mirror_half_of_them():
     data = numbered()
     change = Augmentation(pad=2, flip=True)
