@@ -1,6 +1,7 @@
 """Reads a Keras model: its calls, its time steps, and how to build another from it."""
 
 from keras_ssp.graph.call_state import CallState as CallState
+from keras_ssp.graph.call_state import Scaled as Scaled
 from keras_ssp.graph.call_state import call_state as call_state
 from keras_ssp.graph.calls import Call as Call
 from keras_ssp.graph.calls import Edge as Edge

@@ -11,11 +11,24 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from contextvars import ContextVar
+from typing import NamedTuple
 
 import keras
 
 from keras_ssp.graph import keras_private
 from keras_ssp.types import Tensor
+
+
+class Scaled(NamedTuple):
+    """What the last batch norm has made, `outputs = inputs * scale + shift`.
+
+    Scale and shift are one number per feature of the last axis.
+    """
+
+    outputs: Tensor
+    inputs: Tensor
+    scale: Tensor
+    shift: Tensor
 
 
 @dataclasses.dataclass(eq=False)
@@ -31,6 +44,7 @@ class CallState:
         encoded: Whether an encoding layer has run.
         omegas: What penalised layers have added to the penalty so far, in order, for
             each penalty that `penalize` put on a model, and each run of that model.
+        normed: What the last batch norm has made, until a spiking layer takes it.
         made: Spikes that are needed again, by layer and number of its call.
     """
 
@@ -41,11 +55,17 @@ class CallState:
     omegas: dict[tuple[str, int], list[Tensor]] = dataclasses.field(
         default_factory=dict
     )
+    normed: Scaled | None = None
     made: dict[tuple[int, int], Tensor] = dataclasses.field(default_factory=dict)
     _counts: dict[int, int] = dataclasses.field(default_factory=dict)
     _losses: dict[int, tuple[weakref.ref[object] | None, Tensor]] = dataclasses.field(
         default_factory=dict
     )
+
+    def made_of(self, x: Tensor) -> Scaled | None:
+        """How the last batch norm has made `x`, if it has; forgotten once asked."""
+        found, self.normed = self.normed, None
+        return found if found is not None and found.outputs is x else None
 
     def counted(self, layer: keras.layers.Layer) -> int:
         """How often `layer` ran before within this call."""

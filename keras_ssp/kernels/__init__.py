@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_ssp.graph import keras_private
+from keras_ssp.kernels.dynamics import Affine as Affine
 from keras_ssp.kernels.dynamics import Dynamics as Dynamics
 from keras_ssp.kernels.dynamics import LoopSpec as LoopSpec
 from keras_ssp.kernels.dynamics import is_infinite as is_infinite
@@ -29,6 +30,7 @@ def run_loop(
     parameters: tuple[Tensor, ...],
     spec: LoopSpec,
     weights: Tensor | None = None,
+    affine: Affine | None = None,
 ) -> tuple[Tensor, ...]:
     """Runs neurons over time.
 
@@ -44,6 +46,8 @@ def run_loop(
         spec: The static part of the loop.
         weights: Float32 `(neurons,)`: what a penalty weighs spikes by. Its gradient
             then costs no pass over memory of its own.
+        affine: What `x` was made of. A kernel may make it again, rather than read and
+            keep it; gradients are those with respect to `x` all the same.
 
     Returns:
         Spikes, and each recorded state after its step, all `(batch, time, neurons)`.
@@ -58,7 +62,16 @@ def run_loop(
             f"Received: backend={backend!r}."
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
-    return tuple(kernel.run_loop(x, parameters, spec, weights))
+    more = () if affine is None or not takes_affine() else (affine,)
+    return tuple(kernel.run_loop(x, parameters, spec, weights, *more))
+
+
+def takes_affine() -> bool:
+    """Whether `run_loop` has a use for what its input was made of.
+
+    On JAX, a whole step is compiled anyway; on PyTorch, what was made is there.
+    """
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 def batch_norm(

@@ -27,12 +27,14 @@ from keras import ops
 from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
 from keras_ssp.kernels.loop import (
     Inlet,
+    Scaling,
     States,
     backward_unrolled,
     entered,
     forward_unrolled,
     initial_state,
     outputs_unrolled,
+    scaled,
     totals,
 )
 from keras_ssp.types import Tensor
@@ -70,7 +72,11 @@ def can_be_chunked(parameters: Sequence[Tensor]) -> bool:
 
 
 def forward_chunked(
-    x: Tensor, parameters: States, spec: LoopSpec, backend: Backend
+    x: Tensor,
+    parameters: States,
+    spec: LoopSpec,
+    backend: Backend,
+    scaling: Scaling | None = None,
 ) -> tuple[tuple[Tensor, ...], Kept]:
     """Spikes and recorded states, each `(batch, time, neurons)`; and what to keep.
 
@@ -79,15 +85,17 @@ def forward_chunked(
         parameters: The parameters, in the dtype of the loop.
         spec: The loop.
         backend: What the backend lends.
+        scaling: What `x` is to be scaled and shifted by, if anything.
     """
-    steps = _Steps(x, spec, backend)
+    steps = _Steps(x, spec, backend, scaling)
     before, after = kept = _states_around(steps, parameters)
 
-    rest, _ = outputs_unrolled(steps.of_rest(x), parameters, spec, after)
+    rest, _ = outputs_unrolled(steps.inputs(steps.of_rest), parameters, spec, after)
     if not steps.chunks:
         return tuple(steps.joined([], each) for each in rest), kept
     rows = steps.rows(before)
-    chunks, _ = outputs_unrolled(steps.of_chunks(x), parameters, spec, rows)
+    given = steps.inputs(steps.of_chunks)
+    chunks, _ = outputs_unrolled(given, parameters, spec, rows)
     both = zip(chunks, rest, strict=True)
     return tuple(steps.joined(*parts) for parts in both), kept
 
@@ -100,6 +108,7 @@ def backward_chunked(
     spec: LoopSpec,
     backend: Backend,
     inlet: Inlet | None = None,
+    scaling: Scaling | None = None,
 ) -> tuple[Tensor, States]:
     """Gradient with respect to the input, and to each parameter.
 
@@ -111,8 +120,10 @@ def backward_chunked(
         spec: The loop.
         backend: What the backend lends.
         inlet: What enters beside the gradient of the spikes.
+        scaling: What `x` is to be scaled and shifted by, if anything. The gradient is
+            that with respect to what comes of it.
     """
-    steps = _Steps(x, spec, backend)
+    steps = _Steps(x, spec, backend, scaling)
     before, after = kept
 
     def back(
@@ -123,7 +134,7 @@ def backward_chunked(
             # Step by step: of all steps at once, it would go through memory.
             gradients[0] = list(map(entered, gradients[0], inlet.steps(choose)))
         return backward_unrolled(
-            choose(x), parameters, gradients, spec, state, reaching
+            steps.inputs(choose), parameters, gradients, spec, state, reaching
         )
 
     nothing = tuple(map(ops.zeros_like, after))
@@ -146,9 +157,8 @@ def backward_chunked(
 
 def _states_around(steps: _Steps, parameters: States) -> Kept:
     def body(state: States, k: Tensor) -> tuple[States, States]:
-        _, after = forward_unrolled(
-            steps.of_chunk(steps.x, k), parameters, steps.spec, state
-        )
+        given = steps.inputs(lambda a: steps.of_chunk(a, k))
+        _, after = forward_unrolled(given, parameters, steps.spec, state)
         return after[-1], state
 
     state = initial_state(steps.first(), steps.spec)
@@ -161,8 +171,11 @@ def _states_around(steps: _Steps, parameters: States) -> Kept:
 class _Steps:
     """The steps of arrays `(batch, time, neurons)`, in whole chunks and a rest."""
 
-    def __init__(self, x: Tensor, spec: LoopSpec, backend: Backend) -> None:
+    def __init__(
+        self, x: Tensor, spec: LoopSpec, backend: Backend, scaling: Scaling | None
+    ) -> None:
         self.x = x
+        self.scaling = scaling
         self.spec = spec
         self.backend = backend
         # The last steps are the rest, also where they would fill a chunk: the state
@@ -173,6 +186,11 @@ class _Steps:
     def first(self) -> Tensor:
         """The first step."""
         return ops.cast(self.x[:, 0], self.dtype)
+
+    def inputs(self, choose: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+        """Some steps of the input, scaled and shifted."""
+        # Step by step: of all steps at once, it would go through memory.
+        return [scaled(step, self.scaling) for step in choose(self.x)]
 
     def of_chunk(self, values: Tensor, k: Tensor) -> list[Tensor]:
         """The steps of chunk `k`, each `(batch, neurons)`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from keras import ops
 
@@ -94,6 +94,20 @@ class Dynamics(abc.ABC):
             kernel sums over the axes that the parameter does not have; of a matrix,
             its own shape.
         """
+
+
+class Affine(NamedTuple):
+    """What a loop's input was made of, `values * scale + shift`, as by a batch norm.
+
+    Args:
+        values: `(batch, time, neurons)`.
+        scale: Float32 `(neurons,)`.
+        shift: Float32 `(neurons,)`.
+    """
+
+    values: Tensor
+    scale: Tensor
+    shift: Tensor
 
 
 @dataclasses.dataclass(frozen=True)

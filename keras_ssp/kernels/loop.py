@@ -16,6 +16,8 @@ from keras_ssp.kernels.dynamics import LoopSpec, is_nan, loop_dtype
 from keras_ssp.types import Tensor
 
 States = tuple[Tensor, ...]
+#: Scale and shift, each `(neurons,)`.
+Scaling = tuple[Tensor, Tensor]
 
 
 def initial_state(like: Tensor, spec: LoopSpec) -> States:
@@ -144,6 +146,14 @@ def step_back(
         for total, term, learned in zip(sums, terms, spec.learned, strict=True)
     )
     return dx, d_before, sums
+
+
+def scaled(x: Tensor, scaling: Scaling | None) -> Tensor:
+    """The input of a loop, of all steps or of one, made of what is kept of it."""
+    if scaling is None:
+        return x
+    scale, shift = (ops.cast(each, x.dtype) for each in scaling)
+    return x * scale + shift
 
 
 class Inlet(NamedTuple):

@@ -17,7 +17,7 @@ from keras_ssp.kernels.chunks import (
     can_be_chunked,
     forward_chunked,
 )
-from keras_ssp.kernels.dynamics import LoopSpec, loop_dtype
+from keras_ssp.kernels.dynamics import Affine, LoopSpec, loop_dtype
 from keras_ssp.kernels.exporting import (
     MAX_EXPORTED_STEPS,
     leaves_python,
@@ -25,12 +25,14 @@ from keras_ssp.kernels.exporting import (
 )
 from keras_ssp.kernels.loop import (
     Inlet,
+    Scaling,
     States,
     all_entered,
     backward_unrolled,
     initial_state,
     inlet_of,
     outputs_unrolled,
+    scaled,
     step,
     step_back,
     totals,
@@ -49,26 +51,30 @@ def run_loop(
     parameters: tuple[Tensor, ...],
     spec: LoopSpec,
     weights: Tensor | None = None,
+    affine: Affine | None = None,
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
     # Only a graph can leave Python, and to look whether it does takes a while.
     leaves = tf.inside_function() and leaves_python()
     forward, backward = _exported(spec) if leaves else _compiled(spec)
     if leaves and without_gradient():
-        return forward(x, tuple(map(tf.convert_to_tensor, parameters)))[0]
+        return forward(x, tuple(map(tf.convert_to_tensor, parameters)), None)[0]
+    # In an exported graph the norm stays an operation of its own.
+    read, *scaling = (x,) if affine is None or leaves else affine
+    fixed_scaling = tuple(map(tf.stop_gradient, scaling)) or None
 
     # Tensors, not variables: a custom gradient may not capture a variable.
     @tf.custom_gradient
     def run(x: Tensor, *parameters: Tensor) -> tuple[tuple[Tensor, ...], Loop]:
         def grad(*upstream: Tensor) -> tuple[Tensor, ...]:
             given, inlet = inlet_of(upstream, outputs[0], weights, spec)
-            return backward(x, parameters, kept, given, inlet)
+            return backward(read, parameters, kept, given, inlet, fixed_scaling)
 
         # Without stop_gradient an outer tape would also differentiate `forward`
         # itself, and keep every state for it.
         fixed = tuple(map(tf.stop_gradient, parameters))
-        outputs, kept = forward(tf.stop_gradient(x), fixed)
-        inlets = () if weights is None else (tf.zeros(tf.shape(x)[:2]),)
+        outputs, kept = forward(tf.stop_gradient(read), fixed, fixed_scaling)
+        inlets = () if weights is None else (tf.zeros(tf.shape(read)[:2]),)
         return (*outputs, *inlets), grad
 
     return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
@@ -151,12 +157,12 @@ def _compiled(spec: LoopSpec) -> tuple[Loop, Loop]:
 
 
 def _forward_compiled(
-    spec: LoopSpec, x: Tensor, parameters: States
+    spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
 ) -> tuple[tuple[Tensor, ...], Any]:
     """Spikes and recorded states; and what is kept for the backward pass."""
     if not can_be_chunked(parameters):
-        return _forward_while(spec, x, parameters)
-    return forward_chunked(x, _wide_all(x, parameters), spec, _BACKEND)
+        return _forward_while(spec, x, parameters, scaling)
+    return forward_chunked(x, _wide_all(x, parameters), spec, _BACKEND, scaling)
 
 
 def _backward_compiled(
@@ -166,17 +172,21 @@ def _backward_compiled(
     kept: Any,
     upstream: States,
     inlet: Inlet | None,
+    scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
     if not can_be_chunked(parameters):
-        return _backward_while(spec, x, parameters, kept, upstream, inlet)
+        return _backward_while(spec, x, parameters, kept, upstream, inlet, scaling)
     wide = _wide_all(x, parameters)
-    dx, d_parameters = backward_chunked(x, wide, kept, upstream, spec, _BACKEND, inlet)
+    dx, d_parameters = backward_chunked(
+        x, wide, kept, upstream, spec, _BACKEND, inlet, scaling
+    )
     return dx, *_narrow_all(d_parameters, parameters)
 
 
 def _forward(
-    spec: LoopSpec, x: Tensor, parameters: States
+    spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
 ) -> tuple[tuple[Tensor, ...], Any]:
+    x = scaled(x, scaling)
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     found, _ = outputs_unrolled(xs, wide, spec, initial_state(xs[0], spec))
     return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in found), ()
@@ -189,8 +199,9 @@ def _backward(
     _kept: Any,
     upstream: States,
     inlet: Inlet | None,
+    scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
-    upstream = all_entered(upstream, inlet)
+    upstream, x = all_entered(upstream, inlet), scaled(x, scaling)
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     state = initial_state(xs[0], spec)
     gradients = [_steps(spec, gradient) for gradient in upstream]
@@ -201,8 +212,9 @@ def _backward(
 
 
 def _forward_while(
-    spec: LoopSpec, x: Tensor, parameters: States
+    spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
 ) -> tuple[tuple[Tensor, ...], Any]:
+    x = scaled(x, scaling)
     parameters = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
 
@@ -222,8 +234,9 @@ def _backward_while(
     _kept: Any,
     upstream: States,
     inlet: Inlet | None,
+    scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
-    upstream = all_entered(upstream, inlet)
+    upstream, x = all_entered(upstream, inlet), scaled(x, scaling)
     wide = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
     gradients = [_time_first(_wide(gradient)) for gradient in upstream]

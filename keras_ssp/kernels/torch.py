@@ -150,7 +150,7 @@ def batch_norm(
     """See `keras_ssp.kernels.batch_norm`."""
     features = x.shape[-1]
     rows = x.numel() // features
-    if rows < 2:  # which PyTorch refuses
+    if rows < 2 or epsilon <= 0.0:  # which PyTorch refuses
         return None
     wide = loop_dtype(x.dtype)
     gamma, beta = gamma.to(wide), beta.to(wide)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_ssp import kernels
+from keras_ssp.graph import Scaled, call_state
 from keras_ssp.types import Tensor
 
 
@@ -51,18 +52,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Not where `keras.RematScope` has made a tensor of it.
         trains = isinstance(training, bool) and training and self.trainable
         other = mask is not None or self.renorm or self.synchronized
-        if not trains or other or self.axis not in (-1, len(inputs.shape) - 1):
+        if other or self.axis not in (-1, len(inputs.shape) - 1):
             return super().call(inputs, training=training, mask=mask)
+        if not trains:
+            outputs = super().call(inputs, training=training)
+            if isinstance(training, bool) or training is None:
+                self._tell(inputs, outputs, self.moving_mean, self.moving_variance)
+            return outputs
         dtype = self.moving_mean.dtype
-        features = (inputs.shape[-1],)
-        gamma = self.gamma if self.scale else ops.ones(features, dtype)
-        beta = self.beta if self.center else ops.zeros(features, dtype)
-        found = kernels.batch_norm(
-            inputs,
-            ops.convert_to_tensor(gamma),
-            ops.convert_to_tensor(beta),
-            self.epsilon,
-        )
+        gamma, beta = self._gamma_and_beta(inputs)
+        found = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
         if found is None:
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = found
@@ -70,4 +69,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
         for moving, value in pairs:
             value = ops.cast(value, dtype) * (1.0 - self.momentum)
             moving.assign(moving * self.momentum + value)
-        return ops.cast(outputs, self.compute_dtype)
+        outputs = ops.cast(outputs, self.compute_dtype)
+        self._tell(inputs, outputs, mean, variance)
+        return outputs
+
+    def _gamma_and_beta(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        features, dtype = (inputs.shape[-1],), self.moving_mean.dtype
+        gamma = self.gamma if self.scale else ops.ones(features, dtype)
+        beta = self.beta if self.center else ops.zeros(features, dtype)
+        return ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
+
+    def _tell(
+        self, inputs: Tensor, outputs: Tensor, mean: Tensor, variance: Tensor
+    ) -> None:
+        """Tells the spiking layer behind, which may make its input again by itself."""
+        # In 16 bits it would not be rounded as it is.
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if dtype != "float32" or not kernels.takes_affine():
+            return
+        gamma, beta = self._gamma_and_beta(inputs)
+        scale = gamma * ops.rsqrt(variance + self.epsilon)
+        call = call_state()
+        call.normed = Scaled(outputs, inputs, scale, beta - mean * scale)

@@ -17,7 +17,8 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import boolean, shown
-from keras_ssp.kernels import Dynamics, LoopSpec, constant, loop_dtype, run_loop
+from keras_ssp.graph import CallState
+from keras_ssp.kernels import Affine, Dynamics, LoopSpec, constant, loop_dtype, run_loop
 from keras_ssp.layers.padding import real_steps_first
 from keras_ssp.layers.penalty_carrier import PenaltyCarrier
 from keras_ssp.layers.timed import require_features
@@ -192,7 +193,8 @@ class SpikingLayer(PenaltyCarrier):
             valid = ops.reshape(call.valid, (shape[0] // steps, steps))
             folded, restore = real_steps_first(folded, valid)
         parameters = tuple(map(self.parameter, dynamics.parameters))
-        found = run_loop(folded, parameters, spec, weights)
+        affine = None if padded else self._affine(call, inputs, folded)
+        found = run_loop(folded, parameters, spec, weights, affine)
         inlet = None
         if weights is not None:
             found, inlet = found[:-1], found[-1]
@@ -204,6 +206,17 @@ class SpikingLayer(PenaltyCarrier):
         if isinstance(training, bool) and training:
             self.watch.see(outputs[0])
         return outputs if self.return_potential else outputs[0]
+
+    def _affine(self, call: CallState, inputs: Tensor, folded: Tensor) -> Affine | None:
+        """What a batch norm has made the input of, if that comes straight from one."""
+        found, features = call.made_of(inputs), tuple(inputs.shape[1:])
+        if found is None or None in features:
+            return None
+        scale, shift = (
+            ops.reshape(ops.broadcast_to(each, features), folded.shape[2:])
+            for each in (found.scale, found.shift)
+        )
+        return Affine(ops.reshape(found.inputs, ops.shape(folded)), scale, shift)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Any:
         return [previous_mask] * 2 if self.return_potential else previous_mask

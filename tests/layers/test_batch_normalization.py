@@ -172,3 +172,60 @@ def test_training_takes_the_backends_own_kernel(monkeypatch):
     norm(x, training=True)
     with pytest.raises(AssertionError, match="op by op"):
         norm(x, training=False)
+
+
+def neurons_behind(norm, steps):
+    """A norm by numbers that float32 holds exactly, and neurons straight behind it."""
+    image = keras.Input((4, 3))
+    lif = ssp.LIF(0.5, surrogate="triangle", time_steps=steps, learn_beta=True)
+    model = keras.Model(image, lif(norm(image)))
+    gamma, beta = [0.5, 1.0, -2.0], [0.25, 0.0, 1.0]
+    mean, variance = [1.0, -2.0, 0.5], [4.0, 1.0, 0.25]
+    norm.set_weights([np.array(w) for w in (gamma, beta, mean, variance)])
+    return model
+
+
+def sixteenths(steps, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.integers(-48, 64, (3 * steps, 4, 3)) / 16.0).astype("float32")
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_neurons_behind_it_find_what_they_would_behind_keras_own(steps):
+    """On TensorFlow they make their input again from that of the norm."""
+    x = sixteenths(steps)
+    found = []
+    for kind in (OURS, KERAS):
+        model = neurons_behind(kind(epsilon=0.0, momentum=0.5), steps)
+        weight = keras.ops.convert_to_tensor(sixteenths(steps, 1))
+        for training in (False, True):
+
+            def loss(x, model=model, weight=weight, training=training):
+                return keras.ops.sum(model(x, training=training) * weight)
+
+            value, (dx,), dw = gradients(loss, [x], model.trainable_weights)
+            found.append([float(value), dx, *dw, *model.get_weights()])
+        assert np.any(found[-1][1]) and all(map(np.any, dw[: 2 + (steps > 1)]))
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_neurons_that_come_later_are_not_given_the_wrong_input():
+    """A norm that others read too, one after another, and one with a shift behind."""
+    x = sixteenths(4)
+    values = []
+    for kind in (OURS, KERAS):
+        image = keras.Input((4, 3))
+        first, second = kind(epsilon=0.0), kind(epsilon=0.0)
+        a, b = first(image), second(image)
+        neurons = [ssp.LIF(0.5, time_steps=4) for _ in range(4)]
+        spikes = [lif(y) for lif, y in zip(neurons, (a, b, b, a + 1.0), strict=True)]
+        model = keras.Model(image, spikes)
+        one = np.array([[0.5, 1.0, -2.0], [0.25, 0.0, 1.0], [0.0] * 3, [1.0] * 3])
+        first.set_weights(one)
+        second.set_weights(2.0 * one)
+        values.append([np.asarray(s) for s in model.predict(x, verbose=0)])
+    assert len({s.sum() for s in values[0]}) == 3
+    for ours, theirs in zip(*values, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
