@@ -45,6 +45,7 @@ class CallState:
         omegas: What penalised layers have added to the penalty so far, in order, for
             each penalty that `penalize` put on a model, and each run of that model.
         normed: What the last batch norm has made, until a spiking layer takes it.
+        repeated: What `DirectEncoding` has made, and of what, until it is taken.
         made: Spikes that are needed again, by layer and number of its call.
     """
 
@@ -56,6 +57,7 @@ class CallState:
         default_factory=dict
     )
     normed: Scaled | None = None
+    repeated: tuple[Tensor, Tensor] | None = None
     made: dict[tuple[int, int], Tensor] = dataclasses.field(default_factory=dict)
     _counts: dict[int, int] = dataclasses.field(default_factory=dict)
     _losses: dict[int, tuple[weakref.ref[object] | None, Tensor]] = dataclasses.field(
@@ -66,6 +68,11 @@ class CallState:
         """How the last batch norm has made `x`, if it has; forgotten once asked."""
         found, self.normed = self.normed, None
         return found if found is not None and found.outputs is x else None
+
+    def repeat_of(self, x: Tensor) -> Tensor | None:
+        """What `x` repeats at each step, if it does; forgotten once asked."""
+        found, self.repeated = self.repeated, None
+        return found[1] if found is not None and found[0] is x else None
 
     def counted(self, layer: keras.layers.Layer) -> int:
         """How often `layer` ran before within this call."""

@@ -40,7 +40,8 @@ def run_loop(
     back in the dtype of `x`.
 
     Args:
-        x: Input current, `(batch, time, neurons)`.
+        x: Input current, `(batch, time, neurons)`; or `(batch, 1, neurons)`, the same
+            at each step, where `takes_source()`.
         parameters: Float32 tensors in the order of `spec.dynamics.parameters`, each a
             scalar or `(neurons,)`.
         spec: The static part of the loop.
@@ -62,14 +63,15 @@ def run_loop(
             f"Received: backend={backend!r}."
         )
     kernel = importlib.import_module(f"keras_ssp.kernels.{backend}")
-    more = () if affine is None or not takes_affine() else (affine,)
+    more = () if affine is None or not takes_source() else (affine,)
     return tuple(kernel.run_loop(x, parameters, spec, weights, *more))
 
 
-def takes_affine() -> bool:
+def takes_source() -> bool:
     """Whether `run_loop` has a use for what its input was made of.
 
-    On JAX, a whole step is compiled anyway; on PyTorch, what was made is there.
+    That is `affine`, and an input of one step for all. On JAX, a whole step is compiled
+    anyway; on PyTorch, what was made is there.
     """
     return bool(keras.backend.backend() == "tensorflow")
 

@@ -18,6 +18,7 @@ What was measured is in docs/performance.md.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -139,18 +140,25 @@ def backward_chunked(
 
     nothing = tuple(map(ops.zeros_like, after))
     rest, reaching, sums = back(steps.of_rest, after, nothing)
-    if not steps.chunks:
-        return steps.joined([], rest), totals(sums, parameters, spec)
+    # Of an input that is the same at each step, the gradient is the sum over all.
+    total: States = (_total(rest),) if steps.once else ()
 
     def body(carry: Carry, k: Tensor) -> tuple[Carry, States]:
-        reaching, sums = carry
+        reaching, sums, total = carry
         state = tuple(backend.index(s, k, 0) for s in before)
-        _, earlier, terms = back(lambda a: steps.of_chunk(a, k), state, reaching)
-        return (earlier, tuple(map(ops.add, sums, terms))), reaching
+        found, earlier, terms = back(lambda a: steps.of_chunk(a, k), state, reaching)
+        total = tuple(each + _total(found) for each in total)
+        return (earlier, tuple(map(ops.add, sums, terms)), total), reaching
 
-    (_, sums), reaching = backend.scan(
-        body, (reaching, sums), steps.chunks, reaching, backward=True
-    )
+    if steps.chunks:
+        (_, sums, total), reaching = backend.scan(
+            body, (reaching, sums, total), steps.chunks, reaching, backward=True
+        )
+    if steps.once:
+        dx = ops.cast(total[0][:, None], x.dtype)
+        return dx, totals(sums, parameters, spec)
+    if not steps.chunks:
+        return steps.joined([], rest), totals(sums, parameters, spec)
     chunks, _, _ = back(steps.of_chunks, steps.rows(before), steps.rows(reaching))
     return steps.joined(chunks, rest), totals(sums, parameters, spec)
 
@@ -168,8 +176,15 @@ def _states_around(steps: _Steps, parameters: States) -> Kept:
     return before, after
 
 
+def _total(steps: Sequence[Tensor]) -> Tensor:
+    return functools.reduce(ops.add, steps)
+
+
 class _Steps:
-    """The steps of arrays `(batch, time, neurons)`, in whole chunks and a rest."""
+    """The steps of arrays `(batch, time, neurons)`, in whole chunks and a rest.
+
+    An array of one step, `(batch, 1, neurons)`, is the same at each.
+    """
 
     def __init__(
         self, x: Tensor, spec: LoopSpec, backend: Backend, scaling: Scaling | None
@@ -181,6 +196,7 @@ class _Steps:
         # The last steps are the rest, also where they would fill a chunk: the state
         # after them is of no use.
         self.chunks = (spec.time_steps - 1) // CHUNK
+        self.once = x.shape[1] == 1 and spec.time_steps > 1
         self.dtype = loop_dtype(keras.backend.standardize_dtype(x.dtype))
 
     def first(self) -> Tensor:
@@ -194,12 +210,17 @@ class _Steps:
 
     def of_chunk(self, values: Tensor, k: Tensor) -> list[Tensor]:
         """The steps of chunk `k`, each `(batch, neurons)`."""
+        if values.shape[1] == 1:
+            return [ops.cast(values[:, 0], self.dtype)] * CHUNK
         # Each for itself: XLA on CPUs can't vectorise slices of a moving slice.
         found = (self.backend.index(values, k * CHUNK + c, 1) for c in range(CHUNK))
         return [ops.cast(step, self.dtype) for step in found]
 
     def of_chunks(self, values: Tensor) -> list[Tensor]:
         """Step c of all chunks for each c, as rows: `(batch * chunks, neurons)`."""
+        if values.shape[1] == 1:
+            each = ops.repeat(values[:, 0], self.chunks, axis=0)
+            return [ops.cast(each, self.dtype)] * CHUNK
         whole = values[:, : self.chunks * CHUNK]
         rows = (ops.shape(values)[0] * self.chunks, CHUNK, values.shape[-1])
         whole = ops.cast(ops.reshape(whole, rows), self.dtype)
@@ -208,6 +229,8 @@ class _Steps:
     def of_rest(self, values: Tensor) -> list[Tensor]:
         """The steps after the chunks, 1 to `CHUNK`, each `(batch, neurons)`."""
         times = range(self.chunks * CHUNK, self.spec.time_steps)
+        if values.shape[1] == 1:
+            return [ops.cast(values[:, 0], self.dtype)] * len(times)
         return [ops.cast(values[:, t], self.dtype) for t in times]
 
     def rows(self, states: States) -> States:

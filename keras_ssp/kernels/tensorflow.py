@@ -59,8 +59,7 @@ def run_loop(
     forward, backward = _exported(spec) if leaves else _compiled(spec)
     if leaves and without_gradient():
         return forward(x, tuple(map(tf.convert_to_tensor, parameters)), None)[0]
-    # In an exported graph the norm stays an operation of its own.
-    read, *scaling = (x,) if affine is None or leaves else affine
+    read, *scaling = (x,) if affine is None else affine
     fixed_scaling = tuple(map(tf.stop_gradient, scaling)) or None
 
     # Tensors, not variables: a custom gradient may not capture a variable.
@@ -74,7 +73,7 @@ def run_loop(
         # itself, and keep every state for it.
         fixed = tuple(map(tf.stop_gradient, parameters))
         outputs, kept = forward(tf.stop_gradient(read), fixed, fixed_scaling)
-        inlets = () if weights is None else (tf.zeros(tf.shape(read)[:2]),)
+        inlets = () if weights is None else (tf.zeros(tf.shape(outputs[0])[:2]),)
         return (*outputs, *inlets), grad
 
     return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
@@ -186,7 +185,7 @@ def _backward_compiled(
 def _forward(
     spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
 ) -> tuple[tuple[Tensor, ...], Any]:
-    x = scaled(x, scaling)
+    x = _every_step(spec, scaled(x, scaling))
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     found, _ = outputs_unrolled(xs, wide, spec, initial_state(xs[0], spec))
     return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in found), ()
@@ -201,20 +200,21 @@ def _backward(
     inlet: Inlet | None,
     scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
-    upstream, x = all_entered(upstream, inlet), scaled(x, scaling)
+    upstream, once = all_entered(upstream, inlet), x.shape[1] == 1
+    x = _every_step(spec, scaled(x, scaling))
     xs, wide = _steps(spec, x), _wide_all(x, parameters)
     state = initial_state(xs[0], spec)
     gradients = [_steps(spec, gradient) for gradient in upstream]
     nothing = tuple(map(tf.zeros_like, state))
     dxs, _, sums = backward_unrolled(xs, wide, gradients, spec, state, nothing)
-    dx = tf.cast(tf.stack(dxs, axis=1), x.dtype)
+    dx = tf.cast(tf.add_n(dxs)[:, None] if once else tf.stack(dxs, axis=1), x.dtype)
     return dx, *_narrow_all(totals(sums, wide, spec), parameters)
 
 
 def _forward_while(
     spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
 ) -> tuple[tuple[Tensor, ...], Any]:
-    x = scaled(x, scaling)
+    x = _every_step(spec, scaled(x, scaling))
     parameters = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
 
@@ -236,7 +236,8 @@ def _backward_while(
     inlet: Inlet | None,
     scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
-    upstream, x = all_entered(upstream, inlet), scaled(x, scaling)
+    upstream, once = all_entered(upstream, inlet), x.shape[1] == 1
+    x = _every_step(spec, scaled(x, scaling))
     wide = _wide_all(x, parameters)
     xs = _time_first(_wide(x))
     gradients = [_time_first(_wide(gradient)) for gradient in upstream]
@@ -260,7 +261,8 @@ def _backward_while(
     nothing = tuple(map(tf.zeros_like, initial))
     carry = (nothing, zero_sums(xs[0], wide, spec))
     (_, sums), (dx,) = _scan(back, carry, spec.time_steps, (xs[0],), backward=True)
-    dx = tf.cast(_time_second(dx), x.dtype)
+    dx = tf.reduce_sum(dx, 0)[:, None] if once else _time_second(dx)
+    dx = tf.cast(dx, x.dtype)
     return dx, *_narrow_all(totals(sums, wide, spec), parameters)
 
 
@@ -289,6 +291,12 @@ def _scan(
 
 
 _BACKEND = Backend(index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_scan)
+
+
+def _every_step(spec: LoopSpec, x: Tensor) -> Tensor:
+    if x.shape[1] == spec.time_steps:
+        return x
+    return tf.repeat(x, spec.time_steps, axis=1)
 
 
 def _steps(spec: LoopSpec, x: Tensor) -> list[Tensor]:

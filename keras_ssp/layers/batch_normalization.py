@@ -85,7 +85,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Tells the spiking layer behind, which may make its input again by itself."""
         # In 16 bits it would not be rounded as it is.
         dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if dtype != "float32" or not kernels.takes_affine():
+        if dtype != "float32" or not kernels.takes_source():
             return
         gamma, beta = self._gamma_and_beta(inputs)
         scale = gamma * ops.rsqrt(variance + self.epsilon)

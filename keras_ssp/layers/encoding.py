@@ -12,7 +12,7 @@ from keras import ops
 from keras_ssp import graph
 from keras_ssp._checks import positive_int, real, whole
 from keras_ssp.graph import CallState, timeline
-from keras_ssp.kernels import random_uniform
+from keras_ssp.kernels import random_uniform, takes_source
 from keras_ssp.layers.events import EventSource
 from keras_ssp.layers.timed import repeat_rows, require_features
 from keras_ssp.types import Array, Config, Shape, Tensor
@@ -98,8 +98,11 @@ class DirectEncoding(Encoding):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        self._start()
-        return repeat_rows(inputs, self.time_steps)
+        call = self._start()
+        outputs = repeat_rows(inputs, self.time_steps)
+        # Neurons straight behind it read one step, not T copies.
+        call.repeated = (outputs, inputs) if takes_source() else None
+        return outputs
 
 
 @keras.saving.register_keras_serializable(package="keras_ssp")

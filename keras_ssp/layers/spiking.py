@@ -17,10 +17,16 @@ from keras import ops
 
 from keras_ssp import graph
 from keras_ssp._checks import boolean, shown
-from keras_ssp.graph import CallState
-from keras_ssp.kernels import Affine, Dynamics, LoopSpec, constant, loop_dtype, run_loop
+from keras_ssp.kernels import (
+    Dynamics,
+    LoopSpec,
+    constant,
+    loop_dtype,
+    run_loop,
+)
 from keras_ssp.layers.padding import real_steps_first
 from keras_ssp.layers.penalty_carrier import PenaltyCarrier
+from keras_ssp.layers.source import given, made_of
 from keras_ssp.layers.timed import require_features
 from keras_ssp.layers.watch import SpikeWatch
 from keras_ssp.surrogates import Surrogate
@@ -184,39 +190,25 @@ class SpikingLayer(PenaltyCarrier):
             learned=tuple(map(self.learns, dynamics.parameters)),
             only_fired=placed is not None and weights is not None and placed.only_fired,
         )
-        shape = ops.shape(inputs)
-        # Neurons on one axis: the loop does not care for their arrangement. (Not -1: of
-        # an empty batch, as one of several replicas may get, it cannot be known.)
-        folded = ops.reshape(inputs, (shape[0] // steps, steps, math.prod(shape[1:])))
-        restore = None
+        read = given(inputs, steps) if padded else made_of(call, inputs, steps)
+        x, restore = read.x, None
         if padded:
-            valid = ops.reshape(call.valid, (shape[0] // steps, steps))
-            folded, restore = real_steps_first(folded, valid)
+            valid = ops.reshape(call.valid, (read.rows // steps, steps))
+            x, restore = real_steps_first(x, valid)
         parameters = tuple(map(self.parameter, dynamics.parameters))
-        affine = None if padded else self._affine(call, inputs, folded)
-        found = run_loop(folded, parameters, spec, weights, affine)
+        found = run_loop(x, parameters, spec, weights, read.affine)
         inlet = None
         if weights is not None:
             found, inlet = found[:-1], found[-1]
         if restore is not None:
             found = tuple(map(restore, found))
+        shape = (read.rows, *ops.shape(inputs)[1:])
         outputs = [ops.reshape(y, shape) for y in found]
         self.emit(outputs[0], steps, call, placed, inlet)
         # Not where `keras.RematScope` has made a tensor of it.
         if isinstance(training, bool) and training:
             self.watch.see(outputs[0])
         return outputs if self.return_potential else outputs[0]
-
-    def _affine(self, call: CallState, inputs: Tensor, folded: Tensor) -> Affine | None:
-        """What a batch norm has made the input of, if that comes straight from one."""
-        found, features = call.made_of(inputs), tuple(inputs.shape[1:])
-        if found is None or None in features:
-            return None
-        scale, shift = (
-            ops.reshape(ops.broadcast_to(each, features), folded.shape[2:])
-            for each in (found.scale, found.shift)
-        )
-        return Affine(ops.reshape(found.inputs, ops.shape(folded)), scale, shift)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Any:
         return [previous_mask] * 2 if self.return_potential else previous_mask
