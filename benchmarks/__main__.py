@@ -12,6 +12,7 @@ import time
 
 from benchmarks import costs, results
 from benchmarks.cases import (
+    NETWORK_STEPS,
     NETWORKS,
     NEURON_STEPS,
     Case,
@@ -85,7 +86,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     if "scaling" in arguments.parts:
         cases += [case for few in scaling_cases().values() for case in few]
     if "network" in arguments.parts:
-        every = network_cases(arguments.device)
+        every = network_cases(arguments.device, arguments.network_steps)
         cases += [case for case in every if case.network in arguments.networks]
     return list(dict.fromkeys(cases))
 
@@ -159,6 +160,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=NETWORKS,
         default=[*NETWORKS],
         help="whole networks (default: all)",
+    )
+    parser.add_argument(
+        "--network-steps",
+        nargs="+",
+        type=int,
+        default=NETWORK_STEPS,
+        help="T of the networks (default: %(default)s)",
     )
     parser.add_argument(
         "--memory",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 #: Bytes of the input of a neuron layer: more than any cache holds.
 NEURON_BYTES = {"cpu": 2**26, "gpu": 2**30}
 NEURON_STEPS = (1, 2, 4, 8, 16, 32, 100, 500)
+NETWORK_STEPS = (4, 16)
 _NEURONS = 1024
 #: Networks, and the shape of their images.
 NETWORKS = {
@@ -79,16 +81,16 @@ def linear_cases() -> list[Case]:
     return [Case(part="linear", steps=t, batch=b, shape=(n,)) for t, b, n in LINEAR]
 
 
-def network_cases(device: str) -> list[Case]:
+def network_cases(device: str, steps: Sequence[int] = NETWORK_STEPS) -> list[Case]:
     """README's network, CNN7 and ResNet18, on images of their data sets' shapes."""
     batch, width = (32, 0.25) if device == "cpu" else (128, 1.0)
     return [
         case
-        for steps in (4, 16)
+        for t in steps
         for case in (
-            network_case("readme", steps, 128),
-            network_case("cnn7", steps, batch, width),
-            network_case("resnet18", steps, batch, width),
+            network_case("readme", t, 128),
+            network_case("cnn7", t, batch, width),
+            network_case("resnet18", t, batch, width),
         )
     ]
 
