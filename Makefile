@@ -48,16 +48,22 @@ saved-models: .venv/.demo  ## train three networks on the digits, export them as
 	$(SAVED) export runs/saved_models/eco runs/saved_models/knee runs/saved_models/accurate \
 		--to saved_models/digits --pick eco=eco --pick knee=knee --pick accurate=accurate
 
-# JAX compiles every test's network: what is no time loop, with fewer optimisations.
+# JAX compiles every test's network: what is no time loop, with fewer optimisations, and
+# what another test has compiled is not compiled again.
 LOOPS := tests/kernels tests/layers tests/surrogates
+JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+# Of tests with many parameter sets, on JAX and PyTorch so many: `make test-slow` runs all.
+FEW := --few 3
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q
-	KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q -m every_backend $(LOOPS)
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PY) -m pytest -n 2 -q \
-		-m every_backend tests $(LOOPS:%=--ignore=%)
-	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend tests
+	$(JAX) $(PY) -m pytest -n 2 -q -m every_backend $(FEW) $(LOOPS)
+	$(JAX) JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PY) -m pytest -n 2 -q \
+		-m every_backend $(FEW) tests $(LOOPS:%=--ignore=%)
+	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend $(FEW) tests
 
-test-slow: .venv/.dev  ## exhaustive runs: threads, random networks, processes that are killed
+test-slow: .venv/.dev  ## exhaustive runs: all parameters, threads, random networks, killed processes
+	$(MAKE) test FEW=
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
 	KERAS_SSP_GRAPHS=500 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
