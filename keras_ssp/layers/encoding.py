@@ -79,7 +79,9 @@ class DirectEncoding(Encoding):
         y[b * T + t] = x[b]
 
     Put it after the first convolution (and its batch normalisation): the
-    analogue stem is then computed once per image instead of T times.
+    analogue stem is then computed once per image instead of T times. Neurons straight
+    behind it read the image, not T copies; on TensorFlow they hand their gradient to
+    the layer's input at once, so that a `GradientTape` finds none at its output.
 
     Args:
         time_steps: Positive integer T.
