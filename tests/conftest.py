@@ -1,4 +1,4 @@
-"""What pytest is told, and fixtures of all tests; what tests import is in `helpers.py`."""
+"""What pytest is told, and fixtures; what tests import is in `helpers.py`."""
 
 import keras
 import pytest
