@@ -80,11 +80,11 @@ def run_loop(
 
 
 def _plain(spec: LoopSpec, *, unrolled: bool) -> tuple[Loop, Loop]:
-    if unrolled:
-        return functools.partial(_forward, spec), functools.partial(_backward, spec)
+    forward: Loop = _forward if unrolled else _forward_while
+    backward: Loop = _backward if unrolled else _backward_while
     return (
-        functools.partial(_forward_while, spec),
-        functools.partial(_backward_while, spec),
+        functools.partial(_forward_whole, forward, spec),
+        functools.partial(_backward_whole, backward, spec),
     )
 
 
@@ -122,9 +122,8 @@ def batch_norm(
 def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
     """See `keras_ssp.kernels.row_sums`."""
     # On GPUs, products of matrices may be those of numbers cut to 11 bits.
-    if tf.config.list_physical_devices("GPU") or (
-        tf.inside_function() and leaves_python()
-    ):
+    leaves = tf.inside_function() and leaves_python()
+    if leaves or tf.config.list_physical_devices("GPU"):
         return None
     return tf.linalg.matvec(x, weights)
 
@@ -160,7 +159,7 @@ def _forward_compiled(
 ) -> tuple[tuple[Tensor, ...], Any]:
     """Spikes and recorded states; and what is kept for the backward pass."""
     if not can_be_chunked(parameters):
-        return _forward_while(spec, x, parameters, scaling)
+        return _forward_whole(_forward_while, spec, x, parameters, scaling)
     return forward_chunked(x, _wide_all(x, parameters), spec, _BACKEND, scaling)
 
 
@@ -174,7 +173,9 @@ def _backward_compiled(
     scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
     if not can_be_chunked(parameters):
-        return _backward_while(spec, x, parameters, kept, upstream, inlet, scaling)
+        return _backward_whole(
+            _backward_while, spec, x, parameters, kept, upstream, inlet, scaling
+        )
     wide = _wide_all(x, parameters)
     dx, d_parameters = backward_chunked(
         x, wide, kept, upstream, spec, _BACKEND, inlet, scaling
@@ -182,16 +183,21 @@ def _backward_compiled(
     return dx, *_narrow_all(d_parameters, parameters)
 
 
-def _forward(
-    spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
+def _forward_whole(
+    forward: Loop,
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: States,
+    scaling: Scaling | None,
 ) -> tuple[tuple[Tensor, ...], Any]:
-    x = _every_step(spec, scaled(x, scaling))
-    xs, wide = _steps(spec, x), _wide_all(x, parameters)
-    found, _ = outputs_unrolled(xs, wide, spec, initial_state(xs[0], spec))
-    return tuple(tf.cast(tf.stack(o, axis=1), x.dtype) for o in found), ()
+    """By a loop that reads an array of all steps; nothing is kept."""
+    steps = _every_step(spec, scaled(x, scaling))
+    outputs = forward(spec, steps, _wide_all(x, parameters))
+    return tuple(tf.cast(o, x.dtype) for o in outputs), ()
 
 
-def _backward(
+def _backward_whole(
+    backward: Loop,
     spec: LoopSpec,
     x: Tensor,
     parameters: States,
@@ -200,22 +206,31 @@ def _backward(
     inlet: Inlet | None,
     scaling: Scaling | None,
 ) -> tuple[Tensor, ...]:
-    upstream, once = all_entered(upstream, inlet), x.shape[1] == 1
-    x = _every_step(spec, scaled(x, scaling))
-    xs, wide = _steps(spec, x), _wide_all(x, parameters)
+    wide, upstream = _wide_all(x, parameters), all_entered(upstream, inlet)
+    dx, sums = backward(spec, _every_step(spec, scaled(x, scaling)), wide, upstream)
+    if x.shape[1] != spec.time_steps:  # the same at each step
+        dx = tf.reduce_sum(dx, axis=1, keepdims=True)
+    return tf.cast(dx, x.dtype), *_narrow_all(totals(sums, wide, spec), parameters)
+
+
+def _forward(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
+    xs = _steps(spec, x)
+    found, _ = outputs_unrolled(xs, parameters, spec, initial_state(xs[0], spec))
+    return tuple(tf.stack(o, axis=1) for o in found)
+
+
+def _backward(
+    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+) -> tuple[Tensor, States]:
+    xs = _steps(spec, x)
     state = initial_state(xs[0], spec)
     gradients = [_steps(spec, gradient) for gradient in upstream]
     nothing = tuple(map(tf.zeros_like, state))
-    dxs, _, sums = backward_unrolled(xs, wide, gradients, spec, state, nothing)
-    dx = tf.cast(tf.add_n(dxs)[:, None] if once else tf.stack(dxs, axis=1), x.dtype)
-    return dx, *_narrow_all(totals(sums, wide, spec), parameters)
+    dxs, _, sums = backward_unrolled(xs, parameters, gradients, spec, state, nothing)
+    return tf.stack(dxs, axis=1), sums
 
 
-def _forward_while(
-    spec: LoopSpec, x: Tensor, parameters: States, scaling: Scaling | None
-) -> tuple[tuple[Tensor, ...], Any]:
-    x = _every_step(spec, scaled(x, scaling))
-    parameters = _wide_all(x, parameters)
+def _forward_while(spec: LoopSpec, x: Tensor, parameters: States) -> tuple[Tensor, ...]:
     xs = _time_first(_wide(x))
 
     def body(state: States, t: Tensor) -> tuple[States, States]:
@@ -224,27 +239,18 @@ def _forward_while(
 
     like = (xs[0],) * (1 + len(spec.record))
     _, outputs = _scan(body, initial_state(xs[0], spec), spec.time_steps, like)
-    return tuple(tf.cast(_time_second(o), x.dtype) for o in outputs), ()
+    return tuple(map(_time_second, outputs))
 
 
 def _backward_while(
-    spec: LoopSpec,
-    x: Tensor,
-    parameters: States,
-    _kept: Any,
-    upstream: States,
-    inlet: Inlet | None,
-    scaling: Scaling | None,
-) -> tuple[Tensor, ...]:
-    upstream, once = all_entered(upstream, inlet), x.shape[1] == 1
-    x = _every_step(spec, scaled(x, scaling))
-    wide = _wide_all(x, parameters)
+    spec: LoopSpec, x: Tensor, parameters: States, upstream: States
+) -> tuple[Tensor, States]:
     xs = _time_first(_wide(x))
     gradients = [_time_first(_wide(gradient)) for gradient in upstream]
     initial = initial_state(xs[0], spec)
 
     def keep(state: States, t: Tensor) -> tuple[States, States]:
-        _, after = spec.dynamics.forward(state, tf.gather(xs, t), wide)
+        _, after = spec.dynamics.forward(state, tf.gather(xs, t), parameters)
         return after, state
 
     _, before = _scan(keep, initial, spec.time_steps, initial)
@@ -254,16 +260,14 @@ def _backward_while(
         ds, *d_recorded = (tf.gather(gradient, t) for gradient in gradients)
         state = tuple(tf.gather(state, t) for state in before)
         dx, d_state, sums = step_back(
-            state, tf.gather(xs, t), wide, ds, d_recorded, d_state, sums, spec
+            state, tf.gather(xs, t), parameters, ds, d_recorded, d_state, sums, spec
         )
         return (d_state, sums), (dx,)
 
     nothing = tuple(map(tf.zeros_like, initial))
-    carry = (nothing, zero_sums(xs[0], wide, spec))
+    carry = (nothing, zero_sums(xs[0], parameters, spec))
     (_, sums), (dx,) = _scan(back, carry, spec.time_steps, (xs[0],), backward=True)
-    dx = tf.reduce_sum(dx, 0)[:, None] if once else _time_second(dx)
-    dx = tf.cast(dx, x.dtype)
-    return dx, *_narrow_all(totals(sums, wide, spec), parameters)
+    return _time_second(dx), sums
 
 
 def _scan(
@@ -294,9 +298,8 @@ _BACKEND = Backend(index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_sc
 
 
 def _every_step(spec: LoopSpec, x: Tensor) -> Tensor:
-    if x.shape[1] == spec.time_steps:
-        return x
-    return tf.repeat(x, spec.time_steps, axis=1)
+    steps = spec.time_steps
+    return x if x.shape[1] == steps else tf.repeat(x, steps, axis=1)
 
 
 def _steps(spec: LoopSpec, x: Tensor) -> list[Tensor]:

@@ -96,12 +96,12 @@ def test_mirror_images_are_whole(pad):
     mirrored = 0
     for image, k in zip(found, y.argmax(axis=1), strict=True):
         windows = [
-            (padded[k, top : top + 5, left : left + 4], top, left)
+            padded[k, top : top + 5, left : left + 4]
             for top in range(2 * pad + 1)
             for left in range(2 * pad + 1)
         ]
-        straight = any(np.array_equal(image, w) for w, *_ in windows)
-        mirror = any(np.array_equal(image, w[:, ::-1]) for w, *_ in windows)
+        straight = any(np.array_equal(image, w) for w in windows)
+        mirror = any(np.array_equal(image, w[:, ::-1]) for w in windows)
         assert straight or mirror
         mirrored += mirror and not straight
     assert 16 < mirrored < 48

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.every_backend
 NEURONS = 6
 
 
-def parameters(kind, dtype):
+def parameters(kind):
     rng = np.random.default_rng(1)
     beta = rng.uniform(0.3, 0.9, NEURONS)
     second = {
@@ -23,7 +23,7 @@ def parameters(kind, dtype):
         "adaptive": np.array(0.8),
         "recurrent": rng.normal(0.0, 0.3, (NEURONS, NEURONS)),
     }
-    return [beta.astype(dtype), second[kind].astype(dtype)]
+    return [beta.astype("float32"), second[kind].astype("float32")]
 
 
 def both_ways(kind, steps, dtype="float32", *, only_fired=False, shape=(3, NEURONS)):
@@ -33,7 +33,7 @@ def both_ways(kind, steps, dtype="float32", *, only_fired=False, shape=(3, NEURO
     record = (0,) if kind == "lif" else ()
     rng = np.random.default_rng(steps)
     x = rng.normal(0.4, 1.0, (shape[0], steps, shape[1])).astype(dtype)
-    given = parameters(kind, "float64" if dtype == "float64" else "float32")
+    given = parameters(kind)
     if shape[1] != NEURONS:
         given = [np.float32(0.8), np.float32(1.0)]
     weights = ops.convert_to_tensor(rng.integers(0, 9, shape[1]).astype("float32"))
