@@ -66,13 +66,20 @@ def test_network_of_ones_own(monkeypatch):
     with pytest.raises(ValueError, match="`model` must be one of.*'mine'"):
         TrainConfig(model="mine")
 
+    traced = []
+
+    class Traced(keras.layers.Flatten):
+        def call(self, inputs, training=None):
+            traced.append(training)
+            return super().call(inputs)
+
     @models.register("mine")
     def mine(input_shape, classes, *, width, time_steps, activation, pooling, **lif):
         assert (width, activation, pooling) == (0.25, "lif", "average")
         return keras.Sequential(
             [
                 keras.Input(input_shape),
-                keras.layers.Flatten(),
+                Traced(),
                 keras.layers.Dense(20),
                 DirectEncoding(time_steps),
                 LIF(**lif),
@@ -84,6 +91,7 @@ def test_network_of_ones_own(monkeypatch):
     run = train(dataclasses.replace(FAST, model="mine", beta=0.75, epochs=1))
     assert [row.neurons for row in run.report.layers if row.kind == "lif"] == [20]
     assert run.model.layers[-3].beta == 0.75 and run.report.time_steps == 2
+    assert traced.count(True) == 1  # training ran 10 steps and was traced once
 
 
 @SLOW
