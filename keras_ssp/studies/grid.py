@@ -62,7 +62,8 @@ class Task:
 
     def done(self, results: Sequence[Result]) -> bool:
         """Whether `results` hold all its networks."""
-        found = {result.time_steps for result in results if result.key == self.key}
+        key = self.key  # made once: it checks a whole config
+        found = {result.time_steps for result in results if result.key == key}
         return found >= set(self.conversion_steps or (self.config.time_steps,))
 
     def result(self, values: Mapping[str, float]) -> Result:
