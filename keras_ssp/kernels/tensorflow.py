@@ -34,11 +34,38 @@ def run_loop(
     affine: Affine | None = None,
 ) -> tuple[Tensor, ...]:
     """See `keras_ssp.kernels.run_loop`."""
+    given = (x, tuple(map(tf.convert_to_tensor, parameters)), weights, affine)
+    if tf.executing_eagerly():
+        return _differentiable(*_compiled(spec), spec, *given)
     # Only a graph can leave Python, and to look whether it does takes a while.
-    leaves = tf.inside_function() and leaves_python()
-    forward, backward = _exported(spec) if leaves else _compiled(spec)
-    if leaves and without_gradient():
-        return forward(x, tuple(map(tf.convert_to_tensor, parameters)), None)[0]
+    if not leaves_python():
+        return _traced(spec)(*given)
+    forward, backward = _exported(spec)
+    if without_gradient():
+        return forward(*given[:2], None)[0]
+    return _differentiable(forward, backward, spec, *given)
+
+
+@functools.lru_cache(maxsize=256)
+def _traced(spec: LoopSpec) -> Loop:
+    """The loop in a graph of its own, which layers of the same spec share.
+
+    TensorFlow keeps each graph that a custom gradient was traced in for as long as
+    the process lives: not that of a whole training step, then.
+    """
+    run = functools.partial(_differentiable, *_compiled(spec), spec)
+    return tf.function(run, autograph=False)
+
+
+def _differentiable(
+    forward: Loop,
+    backward: Loop,
+    spec: LoopSpec,
+    x: Tensor,
+    parameters: tuple[Tensor, ...],
+    weights: Tensor | None,
+    affine: Affine | None,
+) -> tuple[Tensor, ...]:
     read, *scaling = (x,) if affine is None else affine
     fixed_scaling = tuple(map(tf.stop_gradient, scaling)) or None
 
@@ -56,7 +83,7 @@ def run_loop(
         inlets = () if weights is None else (tf.zeros(tf.shape(outputs[0])[:2]),)
         return (*outputs, *inlets), grad
 
-    return tuple(run(x, *map(tf.convert_to_tensor, parameters)))
+    return tuple(run(x, *parameters))
 
 
 def _exported(spec: LoopSpec) -> tuple[Loop, Loop]:
