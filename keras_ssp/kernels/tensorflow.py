@@ -36,14 +36,15 @@ def run_loop(
     """See `keras_ssp.kernels.run_loop`."""
     given = (x, tuple(map(tf.convert_to_tensor, parameters)), weights, affine)
     if tf.executing_eagerly():
-        return _differentiable(*_compiled(spec), spec, *given)
+        return _differentiable(spec, _compiled(spec), *given)
     # Only a graph can leave Python, and to look whether it does takes a while.
     if not leaves_python():
-        return _traced(spec)(*given)
-    forward, backward = _exported(spec)
+        return tuple(_traced(spec)(*given))
+    loops = _exported(spec)
     if without_gradient():
-        return forward(*given[:2], None)[0]
-    return _differentiable(forward, backward, spec, *given)
+        forward, _ = loops
+        return tuple(forward(*given[:2], None)[0])
+    return _differentiable(spec, loops, *given)
 
 
 @functools.lru_cache(maxsize=256)
@@ -53,19 +54,19 @@ def _traced(spec: LoopSpec) -> Loop:
     TensorFlow keeps each graph that a custom gradient was traced in for as long as
     the process lives: not that of a whole training step, then.
     """
-    run = functools.partial(_differentiable, *_compiled(spec), spec)
+    run = functools.partial(_differentiable, spec, _compiled(spec))
     return tf.function(run, autograph=False)
 
 
 def _differentiable(
-    forward: Loop,
-    backward: Loop,
     spec: LoopSpec,
+    loops: tuple[Loop, Loop],
     x: Tensor,
     parameters: tuple[Tensor, ...],
     weights: Tensor | None,
     affine: Affine | None,
 ) -> tuple[Tensor, ...]:
+    forward, backward = loops
     read, *scaling = (x,) if affine is None else affine
     fixed_scaling = tuple(map(tf.stop_gradient, scaling)) or None
 
