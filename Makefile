@@ -68,7 +68,9 @@ test-slow: .venv/.dev  ## exhaustive runs: all parameters, threads, random netwo
 	KERAS_SSP_GRAPHS=500 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
-	KERAS_SSP_SLOW=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/training tests/callbacks tests/studies tests/tuner tests/tuning tests/cli tests/serving
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q --slow -m slow
+	KERAS_BACKEND=jax $(PY) -m pytest -q --slow -m "slow and every_backend" tests
+	KERAS_BACKEND=torch $(PY) -m pytest -q --slow -m "slow and every_backend" tests
 
 docs: .venv/.dev  ## build the documentation site into build/site; warnings are errors
 	$(PY) docs/make_api.py

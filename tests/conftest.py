@@ -11,22 +11,29 @@ def pytest_addoption(parser):
         metavar="N",
         help="of a test with more parameter sets, run N, spread over all of them",
     )
+    parser.addoption("--slow", action="store_true", help="also run what is slow")
 
 
 def pytest_collection_modifyitems(config, items):
-    few = config.getoption("few")
-    if not few:
-        return
+    kept = items[:]
+    if not config.getoption("slow"):
+        kept = [item for item in kept if item.get_closest_marker("slow") is None]
+    if few := config.getoption("few"):
+        chosen = set(spread(kept, few))
+        kept = [item for item in kept if item in chosen]
+    among = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in among])
+    items[:] = kept
+
+
+def spread(items, few):
+    """Of each test so many parameter sets, the first and the last among them."""
     sets = {}
     for item in items:
         sets.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    kept = set()
     for mine in sets.values():
-        steps = min(few, len(mine))
-        last = len(mine) - 1
-        kept.update(mine[round(k * last / max(steps - 1, 1))] for k in range(steps))
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = [item for item in items if item in kept]
+        count, last = min(few, len(mine)), len(mine) - 1
+        yield from (mine[round(k * last / max(count - 1, 1))] for k in range(count))
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,9 @@
 """What many tests build on: a small network, its inputs, gradients."""
 
-import os
-
 import keras
 import numpy as np
-import pytest
 
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
-
-#: Tests that take long and say what a shorter one says, once more.
-SLOW = pytest.mark.skipif(
-    "KERAS_SSP_SLOW" not in os.environ, reason="slow: run by make test-slow"
-)
 
 
 def small_snn(time_steps=3, *, dtype=None, **lif):

@@ -28,7 +28,6 @@ from tests.callbacks.networks import (
     fit,
     network,
 )
-from tests.helpers import SLOW
 
 EPOCHS = 20
 
@@ -49,11 +48,11 @@ def free():
 
 
 PENALTIES = [
-    pytest.param(*(SynapticPenalty(0.0), 0.7), marks=SLOW),
+    pytest.param(*(SynapticPenalty(0.0), 0.7), marks=pytest.mark.slow),
     (SynapticPenalty(0.0), 0.35),
-    pytest.param(*(SynapticPenalty(7.0, p=2), 0.6), marks=SLOW),
+    pytest.param(*(SynapticPenalty(7.0, p=2), 0.6), marks=pytest.mark.slow),
     (SynapticPenalty(1e-9, normalize=True), 0.5),
-    pytest.param(*(SpikeCountPenalty(1e5), 0.4), marks=SLOW),
+    pytest.param(*(SpikeCountPenalty(1e5), 0.4), marks=pytest.mark.slow),
     (BalancedPenalty(0.0), 0.5),
     (SynOpsTarget(0.0, target=100.0), 0.5),
 ]

@@ -23,7 +23,6 @@ from keras_ssp.cli.train import run_name
 from keras_ssp.energy import EnergyReport
 from keras_ssp.studies import demo
 from keras_ssp.training.config import TrainConfig
-from tests.helpers import SLOW
 
 pytest.importorskip("matplotlib")
 FAST = ["--width", "0.25", "--time-steps", "2", "--epochs", "1", "--verbose", "0"]
@@ -281,7 +280,7 @@ def test_nobody_reads_to_the_end():
     assert found.returncode in (0, 141) and "roken" not in found.stderr
 
 
-@SLOW
+@pytest.mark.slow
 def test_a_terminal_has_bars(tmp_path):
     """Through a pseudo-terminal of 60 columns; the table fits it."""
     command = [sys.executable, "-m", "keras_ssp", "train", *FAST[:-2]]

@@ -8,7 +8,6 @@ from keras import layers, ops
 from keras_ssp import BatchNormalization, energy_report, penalize, spiking
 from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.penalties import SynapticPenalty
-from tests.helpers import SLOW
 
 pytestmark = pytest.mark.every_backend
 
@@ -174,7 +173,7 @@ def test_what_cannot_be_is_refused():
         spiking(chain(), threshold=-1.0)
 
 
-@SLOW
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "neurons"), [("VGG16", 15), ("ResNet50", 49), ("MobileNetV2", 35)]
 )

@@ -166,9 +166,7 @@ for _ in range(10):
 """
 
 
-@pytest.mark.skipif(
-    "KERAS_SSP_SLOW" not in os.environ, reason="slow: run by make test-slow"
-)
+@pytest.mark.slow
 def test_real_exports_killed_at_20_moments(tmp_path):
     """What is there afterwards can be served, every time."""
     from keras_ssp.serving.http.repository import Repository

@@ -9,7 +9,6 @@ import pytest
 from keras_ssp.studies import report as comparison
 from keras_ssp.studies.results import RESULTS, add_results, read_results
 from keras_ssp.studies.runner import compare
-from tests.helpers import SLOW
 from tests.studies.helpers import row, study
 
 
@@ -42,7 +41,7 @@ def test_study_runs_once_and_goes_on(tmp_path):
     assert set(shares) >= {"energy", "balanced"}
 
 
-@SLOW
+@pytest.mark.slow
 def test_jobs_side_by_side_give_the_same_rows(tmp_path):
     grid = {"penalties": ["none"], "seeds": [0, 1]}
     alone = compare(study(**grid), tmp_path / "alone", verbose=0)

@@ -12,9 +12,7 @@ import time
 import pytest
 
 KILLS = int(os.environ.get("KERAS_SSP_KILLS", "100"))
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("KERAS_SSP_SLOW"), reason="slow: run by make test-slow"
-)
+pytestmark = pytest.mark.slow
 NETWORK = "--train-samples 256 --width 0.25 --time-steps 2".split()
 TRAIN = ["train", "--data", "digits", *NETWORK, "--epochs", "4", "--verbose", "0"]
 STUDY = """

@@ -22,7 +22,6 @@ from keras_ssp.layers import LIF, DirectEncoding, RateReadout
 from keras_ssp.training.config import TrainConfig
 from keras_ssp.training.folder import keep_rows, read_history
 from keras_ssp.training.run import build
-from tests.helpers import SLOW
 
 DATA = datasets.load("digits").limited(320)
 FAST = TrainConfig(
@@ -94,7 +93,7 @@ def test_network_of_ones_own(monkeypatch):
     assert traced.count(True) == 1  # training ran 10 steps and was traced once
 
 
-@SLOW
+@pytest.mark.slow
 def test_accuracy_is_that_of_the_model():
     run = train(FAST)
     logits = run.model.predict(DATA.normalized(DATA.test.x), verbose=0)
@@ -102,7 +101,7 @@ def test_accuracy_is_that_of_the_model():
     assert run.test_accuracy == pytest.approx(right / len(DATA.test))
 
 
-@SLOW
+@pytest.mark.slow
 def test_same_seed_same_result_other_seed_other_result():
     runs = [train(dataclasses.replace(FAST, seed=seed)) for seed in (1, 1, 2)]
     weights = [run.model.get_weights() for run in runs]
@@ -198,7 +197,7 @@ def slow_down(seconds):
     checkpoint.EpochCheckpoint.on_epoch_end = slowly
 
 
-@pytest.mark.parametrize("epoch", [1, pytest.param(2, marks=SLOW)])
+@pytest.mark.parametrize("epoch", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_run_goes_on_and_ends_like_the_unbroken_one(tmp_path, epoch):
     unbroken = training_process(tmp_path / "unbroken")
     folder = tmp_path / "killed"
@@ -247,10 +246,10 @@ def test_a_budget_is_kept_and_told(tmp_path):
 
 
 # Who is interrupted closes no file; the test's process lives on and hears of it.
-@SLOW
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("epoch", [2, pytest.param(5, marks=SLOW)])
+@pytest.mark.parametrize("epoch", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_an_interrupted_budget_ends_like_the_unbroken_one(tmp_path, monkeypatch, epoch):
     from keras_ssp.training import checkpoint
 

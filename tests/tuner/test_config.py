@@ -8,7 +8,6 @@ import pytest
 
 from keras_ssp import TrainConfig, datasets, train
 from keras_ssp.tuner import ConfigHyperModel, Objective, ParetoTuner, Range, Space
-from tests.helpers import SLOW
 
 BASE = TrainConfig(epochs=1, width=0.25, train_samples=200, time_steps=2)
 
@@ -36,7 +35,7 @@ def test_a_trial_is_the_training_of_its_config(tmp_path):
     assert written["samples"] == len(data.validation)
 
 
-@SLOW
+@pytest.mark.slow
 def test_what_steers_lambda_is_at_work_in_a_trial(tmp_path):
     for name, change, column in (
         ("budget", {"budget": "1 mJ"}, "budget_target"),

@@ -7,7 +7,6 @@ import os
 import pytest
 
 from keras_ssp.tuner import read_search
-from tests.helpers import SLOW
 from tests.tuner.helpers import finish, oracle, run
 
 # `start` is among the trials: the reference is taken in the middle of them.
@@ -65,7 +64,7 @@ def power(number):
             failed.append(number)
 
 
-@SLOW
+@pytest.mark.slow
 def test_one_process_proposes_what_it_would_have(tmp_path):
     run(new(tmp_path / "whole", reload=False))
     whole = check(tmp_path / "whole")

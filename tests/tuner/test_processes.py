@@ -1,6 +1,5 @@
 """Chief and workers as real processes; `make test-slow` runs all that is in faults."""
 
-import os
 import sys
 
 import pytest
@@ -16,7 +15,7 @@ def test_one_kill(tmp_path, name):
     print(faults.run(name, 0, tmp_path / "search", trials=6, kills=1, lease=20))
 
 
-@pytest.mark.skipif("KERAS_SSP_SLOW" not in os.environ, reason="make test-slow runs it")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", faults.SCENARIOS)
 @pytest.mark.parametrize("seed", range(100, 103))
 def test_everything_that_may_happen(tmp_path, name, seed):

@@ -8,9 +8,9 @@ import sys
 import textwrap
 
 import keras
+import pytest
 
 from keras_ssp.tuner import read_search
-from tests.helpers import SLOW
 
 ROOT = pathlib.Path(__file__).parents[2]
 OPTIONAL = (
@@ -67,7 +67,7 @@ SPACE = """
 """
 
 
-@SLOW
+@pytest.mark.slow
 def test_a_search_needs_the_required_packages_alone(tmp_path):
     (tmp_path / "own.toml").write_text(textwrap.dedent(SPACE))
     # The backend's own package is required by whoever chose it.

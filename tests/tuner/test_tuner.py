@@ -16,7 +16,6 @@ from keras_ssp import (
     penalize,
 )
 from keras_ssp.tuner import Objective, ParetoTuner, read_search
-from tests.helpers import SLOW
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 6)).astype("float32")
@@ -91,7 +90,7 @@ def test_what_is_measured_is_what_the_model_does(tmp_path):
         assert rows[0].startswith("epoch,") and len(rows) == 2
 
 
-@SLOW
+@pytest.mark.slow
 def test_a_finished_search_does_nothing_more(tmp_path):
     before = search(tmp_path).results()
     times = {
@@ -105,7 +104,7 @@ def test_a_finished_search_does_nothing_more(tmp_path):
     }
 
 
-@SLOW
+@pytest.mark.slow
 def test_the_same_search_finds_the_same_networks(tmp_path):
     one, two = (search(tmp_path / name).results() for name in "ab")
     assert [t.metrics for t in one.trials] == [t.metrics for t in two.trials]
@@ -161,7 +160,7 @@ def test_a_network_that_is_not_finite_is_a_failure(tmp_path):
     assert all(t.metrics["val_synops"] > 0 for t in results.front)
 
 
-@SLOW
+@pytest.mark.slow
 def test_a_silent_network_is_a_bad_point_but_a_point(tmp_path):
     def quiet(hp):
         return compiled(network(threshold=hp.Choice("threshold", [1.0, 1e9])))
@@ -212,7 +211,7 @@ def test_seeds_are_averaged(tmp_path):
         assert accuracy == pytest.approx(best)
 
 
-@SLOW
+@pytest.mark.slow
 def test_seeds_as_trials(tmp_path):
     results = search(tmp_path, seeds=2, repeat="trials", max_trials=4).results()
     assert [t.seeds for t in results.trials] == [(0,), (1,), (0,), (1,)]
@@ -247,7 +246,7 @@ def test_latency_is_measured_when_it_is_asked_for(tmp_path):
     assert results.trials[0].metrics["latency_ms"] > 0
 
 
-@SLOW
+@pytest.mark.slow
 def test_callbacks_are_new_for_every_trial(tmp_path):
     class Once(keras.callbacks.Callback):
         begun = 0
@@ -295,7 +294,7 @@ def test_a_warm_start_takes_the_weights_of_the_nearest_trial(tmp_path):
         assert float(weight) == pytest.approx(trial.values["weight"], rel=1e-6)
 
 
-@SLOW
+@pytest.mark.slow
 def test_without_a_warm_start_all_trials_start_alike(tmp_path):
     found = kernels(search(tmp_path, Frozen()))
     for kernel in found[1:]:
@@ -329,7 +328,7 @@ def test_an_objective_that_nobody_measures_is_named(tmp_path):
         search(tmp_path, objectives=objectives, max_trials=1)
 
 
-@SLOW
+@pytest.mark.slow
 def test_overwrite_starts_again(tmp_path):
     search(tmp_path, max_trials=2)
     results = search(tmp_path, max_trials=1, overwrite=True).results()

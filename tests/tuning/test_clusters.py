@@ -137,7 +137,7 @@ SPACE = """
 """
 
 
-@pytest.mark.skipif("KERAS_SSP_SLOW" not in os.environ, reason="make test-slow runs it")
+@pytest.mark.slow
 def test_two_tasks_of_the_array(tmp_path):
     """The script as Slurm runs it, but for Slurm."""
     (tmp_path / "tiny.toml").write_text(textwrap.dedent(SPACE))

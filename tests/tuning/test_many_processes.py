@@ -1,6 +1,5 @@
 """`python -m tuning local | chief | worker`."""
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -64,7 +63,7 @@ def test_nobody_listens_to_the_network_unasked(monkeypatch, capsys):
     )
 
 
-@pytest.mark.skipif("KERAS_SSP_SLOW" not in os.environ, reason="make test-slow runs it")
+@pytest.mark.slow
 def test_local(tmp_path):
     """A chief, two workers that are recycled, and the files at the end."""
     (tmp_path / "tiny.toml").write_text(textwrap.dedent(SPACE))

@@ -10,7 +10,6 @@ import pytest
 from keras_ssp.energy import EnergyReport
 from keras_ssp.training import load_run
 from keras_ssp.tuner.results import read_search
-from tests.helpers import SLOW
 from tests.tuning.helpers import write_search
 from tuning.__main__ import main
 from tuning.plan import read_plan
@@ -169,7 +168,7 @@ def test_help(command, capsys):
     assert not command or "xample" in out
 
 
-@SLOW
+@pytest.mark.slow
 def test_as_a_module():
     found = subprocess.run(
         [sys.executable, "-m", "tuning", "status", "nothing"],

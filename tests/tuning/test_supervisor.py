@@ -11,7 +11,6 @@ import time
 import pytest
 
 from keras_ssp._environment import environment
-from tests.helpers import SLOW
 from tests.tuning.helpers import write_search
 from tuning.processes import (
     chief_environment,
@@ -92,7 +91,7 @@ def test_a_chief_that_dies_is_started_again(search):
     assert len(starts(search, "worker-0")) == len(starts(search, "worker-1")) == 1
 
 
-@SLOW
+@pytest.mark.slow
 def test_a_worker_that_wants_to_be_recycled_is(search):
     chief = f"until(lambda: (folder / 'done').exists()){OVER}"
     worker = f"""
