@@ -66,7 +66,12 @@ print(json.dumps([alone, found(data_parallel.scope)]))
 
 
 @pytest.mark.parametrize(
-    ("backend", "program"), [("tensorflow", MIRRORED), ("jax", DATA_PARALLEL)]
+    ("backend", "program"),
+    [
+        # tests/penalties/test_training_modes.py trains under this strategy too.
+        pytest.param("tensorflow", MIRRORED, marks=pytest.mark.slow),
+        ("jax", DATA_PARALLEL),
+    ],
 )
 def test_two_devices_find_what_one_finds(backend, program):
     pytest.importorskip(backend)

@@ -184,9 +184,9 @@ def test_compare_writes_its_tables(tmp_path, capsys):
 
 
 def test_demo_prints_and_writes_what_it_says(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        demo, "BASE", dataclasses.replace(demo.BASE, epochs=1, width=0.25)
-    )
+    small = dataclasses.replace(demo.BASE, epochs=1, width=0.25, train_samples=256)
+    monkeypatch.setattr(demo, "BASE", small)
+    monkeypatch.setattr(demo, "WEIGHTS", (1.0,))
     settings = demo.run(tmp_path, seeds=1)
     assert [s.weight for s in settings] == [0.0, *demo.WEIGHTS]
     out = capsys.readouterr().out

@@ -9,10 +9,10 @@ from tests.tuner import faults
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
 
-@pytest.mark.parametrize("name", ["kill_workers", "kill_chief"])
-def test_one_kill(tmp_path, name):
+def test_a_killed_chief(tmp_path):
     # On a machine with other work, a worker may well be silent for some seconds.
-    print(faults.run(name, 0, tmp_path / "search", trials=6, kills=1, lease=20))
+    folder = tmp_path / "search"
+    print(faults.run("kill_chief", 0, folder, trials=6, kills=1, lease=20))
 
 
 @pytest.mark.slow
