@@ -33,7 +33,7 @@ from keras_ssp.types import Tensor
 #: pass.
 CHUNK = (8, 16)
 #: Values of a call, over all steps, from which on it is compiled.
-LEAST_COMPILED = 2**19
+LEAST_COMPILED = 2**17
 _FORWARD, _BACKWARD = 0, 1
 
 
