@@ -185,7 +185,9 @@ def _scan(
     return carry, tuple(array.stack() for array in arrays)
 
 
-_BACKEND = Backend(index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_scan)
+_BACKEND = Backend(
+    index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_scan, written_out=8
+)
 
 
 def _every_step(spec: LoopSpec, x: Tensor) -> Tensor:
