@@ -53,10 +53,12 @@ saved-models: .venv/.demo  ## train three networks on the digits, export them as
 LOOPS := tests/kernels tests/layers tests/surrogates
 JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
-# Of tests with many parameter sets, so many: `make test-slow` runs all.
+# Of tests with many parameter sets, so many, but for the loops on TensorFlow:
+# `make test-slow` runs all.
 FEW := --few 3
 test: .venv/.dev  ## the whole test suite, on all three backends
-	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(FEW)
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(LOOPS)
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(FEW) $(LOOPS:%=--ignore=%)
 	$(JAX) $(PY) -m pytest -n 2 -q -m every_backend $(FEW) $(LOOPS)
 	$(JAX) JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PY) -m pytest -n 2 -q \
 		-m every_backend $(FEW) tests $(LOOPS:%=--ignore=%)
