@@ -6,6 +6,8 @@ Nothing else in the package is specific to a backend.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -111,6 +113,20 @@ def row_sums(x: Tensor, weights: Tensor) -> Tensor | None:
     """
     kernel = importlib.import_module(f"keras_ssp.kernels.{keras.backend.backend()}")
     return kernel.row_sums(x, weights)
+
+
+def custom_gradient(function: Callable[[Tensor], Any], x: Tensor) -> Tensor:
+    """`keras.ops.custom_gradient(function)(x)`, of which TensorFlow keeps little.
+
+    Args:
+        function: What a custom gradient is made of; one object for all calls, which
+            reads no tensor but `x`.
+        x: What it is applied to.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.custom_gradient(function)(x)
+    kernel = importlib.import_module("keras_ssp.kernels.tensorflow")
+    return kernel.custom_gradient(function, x)
 
 
 def constant(value: TensorLike, dtype: str) -> Tensor:

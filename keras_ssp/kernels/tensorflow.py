@@ -58,6 +58,19 @@ def _traced(spec: LoopSpec) -> Loop:
     return tf.function(run, autograph=False)
 
 
+def custom_gradient(function: Loop, x: Tensor) -> Tensor:
+    """See `keras_ssp.kernels.custom_gradient`."""
+    if tf.executing_eagerly() or leaves_python():
+        return tf.custom_gradient(function)(x)
+    return _apart(function)(x)
+
+
+@functools.lru_cache(maxsize=256)
+def _apart(function: Loop) -> Loop:
+    """The function in a graph of its own: see `_traced`."""
+    return tf.function(lambda x: tf.custom_gradient(function)(x), autograph=False)
+
+
 def _differentiable(
     spec: LoopSpec,
     loops: tuple[Loop, Loop],

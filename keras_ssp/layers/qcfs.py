@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_ssp._checks import positive_int, real
+from keras_ssp.kernels import custom_gradient
 from keras_ssp.layers.spiking import Range
 from keras_ssp.types import Config, Shape, Tensor
 
@@ -78,7 +80,7 @@ class QCFS(keras.layers.Layer):
         threshold = ops.convert_to_tensor(self.threshold_weight)
         steps = ops.cast(inputs, "float32") * self.levels / threshold + 0.5
         # The chain rule through this product is the gradient to `lam` given above.
-        y = threshold * (_staircase(self.levels)(steps) / self.levels)
+        y = threshold * (custom_gradient(_staircase(self.levels), steps) / self.levels)
         return ops.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -93,10 +95,10 @@ class QCFS(keras.layers.Layer):
         }
 
 
-def _staircase(levels: int) -> Callable[[Tensor], Tensor]:
+@functools.cache
+def _staircase(levels: int) -> Callable[[Tensor], Any]:
     """`clip(floor(v), 0, levels)`; derivative 1 for `0 <= v < levels`, else 0."""
 
-    @ops.custom_gradient
     def staircase(v: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         inside = ops.cast(ops.logical_and(v >= 0.0, v < levels), v.dtype)
 

@@ -35,7 +35,9 @@ def by_hand(x, weights, beta, threshold):
     return outputs, dx, d_beta, d_threshold
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 17, 18, 36, 37, 41])
+@pytest.mark.parametrize(
+    "steps", [1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 17, 18, 36, 37, 41]
+)
 def test_around_the_borders_of_chunks(steps):
     rng = np.random.default_rng(steps)
     # Powers of two and multiples of them: potentials are the same in 32 and 64 bits.
