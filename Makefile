@@ -53,19 +53,20 @@ saved-models: .venv/.demo  ## train three networks on the digits, export them as
 LOOPS := tests/kernels tests/layers tests/surrogates
 JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
-# Of tests with many parameter sets, so many, but for the loops on TensorFlow:
-# `make test-slow` runs all.
+# Of tests with many parameter sets, so many, on TensorFlow and on the others, but for
+# the loops on TensorFlow: `make test-slow` runs all.
 FEW := --few 3
+FEWER := --few 2
 test: .venv/.dev  ## the whole test suite, on all three backends
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(LOOPS)
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(FEW) $(LOOPS:%=--ignore=%)
-	$(JAX) $(PY) -m pytest -n 2 -q -m every_backend $(FEW) $(LOOPS)
+	$(JAX) $(PY) -m pytest -n 2 -q -m every_backend $(FEWER) $(LOOPS)
 	$(JAX) JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PY) -m pytest -n 2 -q \
-		-m every_backend $(FEW) tests $(LOOPS:%=--ignore=%)
-	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend $(FEW) tests
+		-m every_backend $(FEWER) tests $(LOOPS:%=--ignore=%)
+	KERAS_BACKEND=torch $(PY) -m pytest -n 2 -q -m every_backend $(FEWER) tests
 
 test-slow: .venv/.dev  ## exhaustive runs: all parameters, threads, random networks, killed processes
-	$(MAKE) test FEW=
+	$(MAKE) test FEW= FEWER=
 	KERAS_SSP_ROUNDS=200 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -q tests/test_threads.py
 	KERAS_SSP_GRAPHS=500 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py
 	KERAS_SSP_GRAPHS=500 KERAS_BACKEND=jax $(PY) -m pytest -n 2 -q tests/synapses/test_random_networks.py

@@ -165,6 +165,7 @@ def test_module_runs_as_a_program():
     assert found.stdout.strip() == f"keras-ssp {__version__}"
 
 
+@pytest.mark.slow  # tests/studies/test_runner.py writes them, too
 def test_compare_writes_its_tables(tmp_path, capsys):
     study = tmp_path / "study.toml"
     study.write_text(

@@ -233,7 +233,14 @@ def test_lif_arguments_reach_every_neuron(name):
     assert {type(x.surrogate).__name__ for x in neurons(model)} == {"ArcTan"}
 
 
-@pytest.mark.parametrize("name", ["cnn7", "vgg11", "resnet18"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("cnn7", marks=pytest.mark.slow),
+        pytest.param("vgg11", marks=pytest.mark.slow),
+        "resnet18",
+    ],
+)
 def test_a_few_training_steps_lower_the_loss(name):
     check_training(small(name), images(name, 8))
 
