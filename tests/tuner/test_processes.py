@@ -9,10 +9,12 @@ from tests.tuner import faults
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
 
-def test_a_killed_chief(tmp_path):
+@pytest.mark.parametrize(
+    "name", [pytest.param("kill_workers", marks=pytest.mark.slow), "kill_chief"]
+)
+def test_one_kill(tmp_path, name):
     # On a machine with other work, a worker may well be silent for some seconds.
-    folder = tmp_path / "search"
-    print(faults.run("kill_chief", 0, folder, trials=6, kills=1, lease=20))
+    print(faults.run(name, 0, tmp_path / "search", trials=6, kills=1, lease=20))
 
 
 @pytest.mark.slow
