@@ -15,15 +15,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    kept = items[:]
+    asked = items
     if not config.getoption("slow"):
-        kept = [item for item in kept if item.get_closest_marker("slow") is None]
-    if few := config.getoption("few"):
-        chosen = set(spread(kept, few))
-        kept = [item for item in kept if item in chosen]
-    among = set(kept)
-    config.hook.pytest_deselected(items=[item for item in items if item not in among])
-    items[:] = kept
+        asked = [item for item in items if item.get_closest_marker("slow") is None]
+    few = config.getoption("few")
+    kept = set(spread(asked, few) if few else asked)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def spread(items, few):
