@@ -37,6 +37,7 @@ Loop = Callable[..., Any]
 
 
 def plain(spec: LoopSpec, *, unrolled: bool) -> tuple[Loop, Loop]:
+    """Both passes over an array of all steps: written out, or as a loop over steps."""
     forward: Loop = _forward if unrolled else _forward_while
     backward: Loop = _backward if unrolled else _backward_while
     return (
@@ -185,6 +186,7 @@ def _scan(
     return carry, tuple(array.stack() for array in arrays)
 
 
+# Written out up to T = 36: docs/performance.md.
 _BACKEND = Backend(
     index=lambda x, k, axis: tf.gather(x, k, axis=axis), scan=_scan, written_out=8
 )
